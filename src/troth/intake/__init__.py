@@ -1,0 +1,1 @@
+"""What comes in: files that people write, mail, tables."""

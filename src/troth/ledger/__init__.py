@@ -1,0 +1,1 @@
+"""Keeps the ledger: what was promised, told and chosen, append-only and durable."""

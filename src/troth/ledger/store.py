@@ -1,0 +1,538 @@
+"""The embedded store of the ledger: one SQLite file, one writer, many readers.
+
+The writer holds an advisory lock beside the file for as long as it is open, so there is one connection
+that ever writes or checkpoints; readers open the file read-only. ``synchronous=FULL`` in WAL mode makes a
+commit durable before ``append`` returns (NORMAL can lose an acknowledged one).
+"""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import json
+import os
+import secrets
+import shutil
+import sqlite3
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Final, Self
+
+from troth.core.entries import (
+    SALT_BYTES,
+    Act,
+    Entry,
+    commit,
+    entry_type,
+    make_body,
+    public_time,
+    read_body,
+)
+from troth.core.errors import BadInput, Conflict, Corrupt, Place, TrothError, Unavailable
+from troth.core.events import Consent, Event, subject_of
+from troth.core.references import References
+from troth.core.standing import Known
+from troth.core.values import canonical
+from troth.core.written import Json, write_event
+
+APPLICATION_ID: Final = 0x54524F54  # "TROT"
+SCHEMA_VERSION: Final = 1
+FREE_SPACE_FLOOR: Final = 64 * 1024 * 1024
+BUSY_SECONDS: Final = 10.0
+
+_SCHEMA: Final = """
+CREATE TABLE entries (
+  position INTEGER PRIMARY KEY,
+  type TEXT NOT NULL,
+  time TEXT NOT NULL,
+  commitment BLOB NOT NULL,
+  salt BLOB,
+  body BLOB,
+  subject TEXT
+) STRICT;
+CREATE INDEX entries_of_subject ON entries (subject, position) WHERE subject IS NOT NULL;
+CREATE INDEX entries_public ON entries (position) WHERE type <> 'member';
+CREATE TABLE requests (
+  request TEXT PRIMARY KEY, first INTEGER NOT NULL, count INTEGER NOT NULL, digest BLOB
+) STRICT, WITHOUT ROWID;
+CREATE TABLE names (
+  kind TEXT NOT NULL, name TEXT NOT NULL, owner TEXT, PRIMARY KEY (kind, name)
+) STRICT, WITHOUT ROWID;
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """What an append answers: where the entry stands and what the public log will show of it."""
+
+    position: int
+    type: str
+    time: str
+    commitment: str
+
+    def as_json(self) -> dict[str, Json]:
+        """Plain JSON values."""
+        return asdict(self)
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """An entry as it is kept; ``what`` is None once its body was erased."""
+
+    position: int
+    entry: Entry
+    what: Event | Act | None
+
+
+def clock() -> int:
+    """Now, in microseconds UTC."""
+    return time.time_ns() // 1000
+
+
+class Ledger:
+    """A ledger file. Open it with ``Ledger.create``, ``Ledger.write`` or ``Ledger.read``; use it in a ``with``."""
+
+    def __init__(self, path: Path, connection: sqlite3.Connection, lock: int | None) -> None:
+        self.path = path
+        self._connection = connection
+        self._lock = lock
+        self._stopped: str | None = None
+        self.now: Callable[[], int] = clock
+        self.draw: Callable[[int], bytes] = secrets.token_bytes
+        self.free_space_floor = FREE_SPACE_FLOOR
+
+    # opening and closing
+
+    @classmethod
+    def create(cls, path: Path) -> Ledger:
+        """Make a new, empty ledger and open it for writing.
+
+        Raises:
+            Conflict: a file is there already.
+            Unavailable: storage failed.
+        """
+        if path.exists():
+            raise Conflict("a ledger is there already", place=Place(str(path)), remedy="open it instead")
+        lock = _take_lock(path)
+        try:
+            descriptor = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
+            os.close(descriptor)
+            connection = _connect(path, writing=True)
+            connection.execute("PRAGMA journal_mode = WAL")
+            connection.execute("PRAGMA synchronous = FULL")
+            connection.execute("PRAGMA secure_delete = ON")
+            connection.executescript(
+                f"BEGIN; {_SCHEMA} PRAGMA application_id = {APPLICATION_ID};"
+                f" PRAGMA user_version = {SCHEMA_VERSION}; COMMIT;"
+            )
+        except (OSError, sqlite3.Error) as error:
+            os.close(lock)
+            raise _unavailable(path, error) from None
+        return cls(path, connection, lock)
+
+    @classmethod
+    def write(cls, path: Path) -> Ledger:
+        """Open for writing.
+
+        Raises:
+            Unavailable: another writer has it, or storage failed.
+            BadInput: no ledger, or one of a newer version.
+        """
+        _check_there(path)
+        lock = _take_lock(path)
+        try:
+            connection = _connect(path, writing=True)
+            _check_version(path, connection)
+            connection.execute("PRAGMA synchronous = FULL")
+            connection.execute("PRAGMA secure_delete = ON")
+        except TrothError:
+            os.close(lock)
+            raise
+        except sqlite3.Error as error:
+            os.close(lock)
+            raise _unavailable(path, error) from None
+        return cls(path, connection, lock)
+
+    @classmethod
+    def read(cls, path: Path) -> Ledger:
+        """Open for reading, also while another process writes. Raises as ``write``."""
+        _check_there(path)
+        try:
+            connection = _connect(path, writing=False)
+            _check_version(path, connection)
+        except sqlite3.Error as error:
+            raise _unavailable(path, error) from None
+        return cls(path, connection, None)
+
+    def close(self) -> None:
+        """Close the file and let the next writer in."""
+        self._connection.close()
+        if self._lock is not None:
+            os.close(self._lock)
+            self._lock = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    # reading
+
+    @property
+    def size(self) -> int:
+        """The number of entries; also the position of the next one: the head that appends compare with."""
+        row = self._select("SELECT COALESCE(MAX(position) + 1, 0) FROM entries").fetchone()
+        return int(row[0])
+
+    def entries(self, start: int = 0, stop: int | None = None) -> Iterator[Stored]:
+        """The entries of positions [start, stop), in order."""
+        rows = self._select(
+            "SELECT position, type, time, commitment, body FROM entries"
+            " WHERE position >= ? AND position < ? ORDER BY position",
+            (start, 2**62 if stop is None else stop),
+        )
+        return _stored(rows)
+
+    def history(self, subject: str, stop: int | None = None) -> list[tuple[int, Event]]:
+        """The entries of one member before a position, erased ones left out."""
+        rows = self._select(
+            "SELECT position, type, time, commitment, body FROM entries"
+            " WHERE subject = ? AND position < ? ORDER BY position",
+            (subject, 2**62 if stop is None else stop),
+        )
+        return [
+            (one.position, one.what)
+            for one in _stored(rows)
+            if one.what is not None and not isinstance(one.what, Act)
+        ]
+
+    def known(self, as_of: int | None = None, subjects: Iterable[str] | None = None) -> Known:
+        """What is known before a position (None: now); of all members, or only of those asked for."""
+        if subjects is None:
+            return Known(_events(self.entries(0, as_of)))
+        rows = self._select(
+            "SELECT position, type, time, commitment, body FROM entries"
+            " WHERE type <> 'member' AND position < ? ORDER BY position",
+            (2**62 if as_of is None else as_of,),
+        )
+        known = Known(_events(_stored(rows)))
+        for subject in dict.fromkeys(subjects):
+            for position, event in self.history(subject, as_of):
+                known.add(position, event)
+        return known
+
+    def bodies(self, stop: int) -> Iterator[tuple[int, str, bytes]]:
+        """Raw (position, subject, body) of the members' entries before a position that are not erased."""
+        return self._select(
+            "SELECT position, subject, body FROM entries"
+            " WHERE type = 'member' AND body IS NOT NULL AND position < ? ORDER BY position",
+            (stop,),
+        )
+
+    def receipt(self, position: int) -> Receipt:
+        """The receipt of an entry.
+
+        Raises:
+            BadInput: there is no such entry.
+        """
+        row = self._select(
+            "SELECT position, type, time, commitment FROM entries WHERE position = ?", (position,)
+        ).fetchone()
+        if row is None:
+            raise BadInput(f"there is no entry {position}; the ledger holds {self.size}")
+        return Receipt(row[0], row[1], row[2], row[3].hex())
+
+    # appending
+
+    def append(
+        self,
+        events: Sequence[Event | Act],
+        *,
+        expected: int | None = None,
+        request: str | None = None,
+    ) -> list[Receipt]:
+        """Append entries, all or none, durable when it returns.
+
+        Args:
+            events: what happened, in order.
+            expected: the head (``size``) that the caller has seen; None takes whatever is there.
+            request: an id of the caller's; repeating it with the same events returns the first receipts.
+
+        Raises:
+            Conflict: the head is another by now.
+            BadInput: an event refers to nothing, or the request id stands for other events.
+            Unavailable: no space, no lock, or storage failed; then this writer is stopped for good.
+        """
+        self._check_writable()
+        digest = _request_digest(events) if request is not None else None
+        with self._transaction():
+            repeated = self._repeated(request, digest)
+            if repeated is not None:
+                return repeated
+            head = self.size
+            if expected is not None and expected != head:
+                raise Conflict(
+                    f"the ledger has grown from {expected} to {head} entries meanwhile",
+                    remedy="read it again and repeat",
+                )
+            references = References(_StoredNames(self._connection))
+            for event in events:
+                if not isinstance(event, Act):
+                    references.add(event)
+            references.finish()
+            receipts = self._insert(head, events)
+            if request is not None:
+                self._connection.execute(
+                    "INSERT INTO requests VALUES (?, ?, ?, ?)", (request, head, len(receipts), digest)
+                )
+        return receipts
+
+    def _insert(self, head: int, events: Sequence[Event | Act]) -> list[Receipt]:
+        recorded_at = self.now()
+        latest: dict[str, int | None] = {}
+        rows, receipts = [], []
+        for position, event in enumerate(events, head):
+            subject = None if isinstance(event, Act) else subject_of(event)
+            previous = None
+            if subject is not None:
+                previous = latest[subject] if subject in latest else self._last_of(subject)
+                latest[subject] = position
+            kind = entry_type(event)
+            salt = self.draw(SALT_BYTES)
+            body = make_body(event, recorded_at, previous)
+            entry = Entry(kind, public_time(kind, recorded_at), commit(salt, body))
+            rows.append((position, entry.type, entry.time, entry.commitment, salt, body, subject))
+            receipts.append(Receipt(position, entry.type, entry.time, entry.commitment.hex()))
+        self._connection.executemany("INSERT INTO entries VALUES (?, ?, ?, ?, ?, ?, ?)", rows)
+        return receipts
+
+    def _last_of(self, subject: str) -> int | None:
+        row = self._connection.execute(
+            "SELECT MAX(position) FROM entries WHERE subject = ?", (subject,)
+        ).fetchone()
+        return None if row[0] is None else int(row[0])
+
+    def _repeated(self, request: str | None, digest: bytes | None) -> list[Receipt] | None:
+        if request is None:
+            return None
+        row = self._connection.execute(
+            "SELECT first, count, digest FROM requests WHERE request = ?", (request,)
+        ).fetchone()
+        if row is None:
+            return None
+        if row[2] is not None and row[2] != digest:
+            raise BadInput(
+                "this request id was used for something else", remedy="use a new id for a new request"
+            )
+        return [self.receipt(position) for position in range(row[0], row[0] + row[1])]
+
+    # erasing
+
+    def erase(self, positions: Sequence[int]) -> int:
+        """Erase the bodies and salts of members' entries for good; the log stays valid. Returns how many were.
+
+        Raises:
+            BadInput: an entry does not concern a member.
+            Unavailable: storage failed.
+        """
+        self._check_writable()
+        erased = 0
+        with self._transaction():
+            for position in positions:
+                row = self._connection.execute(
+                    "SELECT type, body FROM entries WHERE position = ?", (position,)
+                ).fetchone()
+                if row is None or row[0] != "member":
+                    raise BadInput(f"entry {position} is not a member's; only members' bodies are erased")
+                if row[1] is None:
+                    continue
+                self._forget(position, row[1])
+                erased += 1
+        # The bytes must leave the write-ahead log too.
+        self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        return erased
+
+    def _forget(self, position: int, body: bytes) -> None:
+        what = read_body("member", json.loads(body), position)
+        if isinstance(what, Consent):
+            # The name stays taken; whose it was is forgotten.
+            self._connection.execute(
+                "UPDATE names SET owner = '' WHERE kind = 'consent' AND name = ?", (what.id,)
+            )
+        self._connection.execute(
+            "UPDATE entries SET salt = NULL, body = NULL, subject = NULL WHERE position = ?", (position,)
+        )
+        self._connection.execute(
+            "UPDATE requests SET digest = NULL WHERE first <= ? AND first + count > ?", (position, position)
+        )
+
+    # checking
+
+    def check(self) -> list[str]:
+        """Re-derive what can be: positions, commitments, chains. Returns what is wrong; nothing is changed."""
+        wrong = []
+        latest: dict[str, int] = {}
+        rows = self._select(
+            "SELECT position, type, commitment, salt, body, subject FROM entries ORDER BY position"
+        )
+        for index, (position, kind, commitment, salt, body, subject) in enumerate(rows):
+            if position != index:
+                return [*wrong, f"entry {index} is missing"]
+            if body is None:
+                continue
+            if commit(salt, body) != commitment:
+                wrong.append(f"entry {position} does not match its commitment")
+                continue
+            if kind == "member":
+                previous = json.loads(body).get("previous")
+                # A link may lead to an entry that was erased since; it never skips one that was not.
+                if subject in latest and previous != latest[subject]:
+                    wrong.append(f"entry {position} breaks its member's chain")
+                latest[subject] = position
+        return wrong
+
+    # inside
+
+    def _select(self, query: str, values: tuple[object, ...] = ()) -> sqlite3.Cursor:
+        try:
+            return self._connection.execute(query, values)
+        except sqlite3.Error as error:
+            raise _unavailable(self.path, error) from None
+
+    def _check_writable(self) -> None:
+        if self._lock is None:
+            raise Unavailable("this ledger is open for reading only", place=Place(str(self.path)))
+        if self._stopped is not None:
+            raise Unavailable(
+                f"this writer stopped after a storage error: {self._stopped}",
+                place=Place(str(self.path)),
+                remedy="mend the storage, then open the ledger again",
+            )
+        free = shutil.disk_usage(self.path.parent).free
+        if free < self.free_space_floor:
+            raise Unavailable(
+                f"only {free // 2**20} MiB are free; the ledger keeps {self.free_space_floor // 2**20} MiB",
+                place=Place(str(self.path)),
+                remedy="free some space and repeat",
+            )
+
+    @contextmanager
+    def _transaction(self) -> Iterator[None]:
+        """One transaction. The commit is the point at which entries exist; a storage error stops the writer."""
+        try:
+            self._connection.execute("BEGIN IMMEDIATE")
+            try:
+                yield
+            except BaseException:
+                self._connection.execute("ROLLBACK")
+                raise
+            self._connection.execute("COMMIT")
+        except sqlite3.Error as error:
+            self._stopped = str(error)
+            raise _unavailable(self.path, error) from None
+
+
+class _StoredNames:
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self._connection = connection
+
+    def owner(self, kind: str, name: str) -> str | None:
+        row = self._connection.execute(
+            "SELECT owner FROM names WHERE kind = ? AND name = ?", (kind, name)
+        ).fetchone()
+        return None if row is None else str(row[0])
+
+    def define(self, kind: str, name: str, owner: str) -> None:
+        self._connection.execute("INSERT OR IGNORE INTO names VALUES (?, ?, ?)", (kind, name, owner))
+
+
+def _request_digest(events: Sequence[Event | Act]) -> bytes:
+    written = [event.details if isinstance(event, Act) else write_event(event) for event in events]
+    return hashlib.sha256(canonical(written)).digest()
+
+
+def _stored(rows: Iterable[tuple[int, str, str, bytes, bytes | None]]) -> Iterator[Stored]:
+    for position, kind, public, commitment, body in rows:
+        what = None if body is None else read_body(kind, json.loads(body), position)
+        yield Stored(position, Entry(kind, public, commitment), what)
+
+
+def _events(stored: Iterable[Stored]) -> Iterator[tuple[int, Event]]:
+    for one in stored:
+        if one.what is not None and not isinstance(one.what, Act):
+            yield one.position, one.what
+
+
+def _connect(path: Path, *, writing: bool) -> sqlite3.Connection:
+    uri = f"file:{_quoted(path)}?mode={'rw' if writing else 'ro'}"
+    return sqlite3.connect(
+        uri, uri=True, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False
+    )
+
+
+def _quoted(path: Path) -> str:
+    return path.absolute().as_uri().removeprefix("file://")
+
+
+def _check_there(path: Path) -> None:
+    if not path.is_file():
+        raise BadInput("no ledger here", place=Place(str(path)), remedy="make a home with `troth init`")
+
+
+def _check_version(path: Path, connection: sqlite3.Connection) -> None:
+    try:
+        application = connection.execute("PRAGMA application_id").fetchone()[0]
+        version = connection.execute("PRAGMA user_version").fetchone()[0]
+    except sqlite3.DatabaseError as error:
+        connection.close()
+        if isinstance(error, sqlite3.OperationalError):
+            raise
+        raise Corrupt("this file is no ledger", place=Place(str(path))) from None
+    if application != APPLICATION_ID:
+        connection.close()
+        raise Corrupt("this file is no ledger of Troth", place=Place(str(path)))
+    if version > SCHEMA_VERSION:
+        connection.close()
+        raise BadInput(
+            f"this ledger is of version {version}; this Troth knows versions up to {SCHEMA_VERSION}",
+            place=Place(str(path)),
+            remedy="use a newer Troth; nothing was changed",
+        )
+
+
+def _take_lock(path: Path) -> int:
+    """Take the writer's lock; waits a while, since commands hold it briefly."""
+    try:
+        lock = os.open(path.with_suffix(".lock"), os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
+    except OSError as error:
+        raise _unavailable(path, error) from None
+    deadline = time.monotonic() + BUSY_SECONDS
+    while True:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if time.monotonic() > deadline:
+                os.close(lock)
+                raise Unavailable(
+                    "another process is writing to this ledger",
+                    place=Place(str(path)),
+                    remedy="wait until it is done and repeat",
+                ) from None
+            time.sleep(0.05)
+        else:
+            return lock
+
+
+def _unavailable(path: Path, error: Exception) -> Unavailable:
+    return Unavailable(
+        f"storage failed: {error}",
+        place=Place(str(path)),
+        remedy="check space, permissions and the disk, then repeat",
+    )
