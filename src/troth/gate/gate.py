@@ -1,0 +1,344 @@
+"""The gate: which records of a table one use may have, decided lazily.
+
+Anything that Ibis can read goes in; the same rows with their verdicts come out as an Ibis table. Building
+the small side asks the table for its kinds of records and the span of ``created_at`` first.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TypeAlias
+
+import ibis
+import ibis.expr.datatypes as dt
+import ibis.expr.types as ir
+import pyarrow as pa
+
+from troth.core.decide import combination
+from troth.core.errors import BadInput
+from troth.core.events import Consent
+from troth.core.reasons import VERDICTS, Reason, from_bits, verdict_of
+from troth.core.standing import Known
+from troth.core.values import Use, any_covers, topic_category
+from troth.core.written import Json
+from troth.gate.cohorts import EARLIEST, Cohorts
+from troth.gate.plan import ALL_PARTIES, ANY_PARTY, AUTHOR_ALONE, SmallSide, decided, kind_key
+from troth.gate.world import World
+
+Source: TypeAlias = "ir.Table | pa.Table | pa.RecordBatchReader | str | Path"
+
+_MODES = {"author": AUTHOR_ALONE, "all_parties": ALL_PARTIES, "any_party": ANY_PARTY}
+_REQUIRED = ("id", "category", "created_at", "author")
+_BATCH = 200_000
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """Counts of one decision run: by verdict, by first reason, by all reasons of any judged party."""
+
+    records: int
+    verdicts: dict[str, int]
+    first_reasons: dict[str, int]
+    all_reasons: dict[str, int]
+    any_party_rule_would_allow: int
+
+    def as_json(self) -> dict[str, Json]:
+        """The JSON of ``troth decide --summary`` but for the seconds."""
+        return {
+            "records": self.records,
+            "verdicts": dict(self.verdicts),
+            "first_reasons": dict(self.first_reasons),
+            "all_reasons": dict(self.all_reasons),
+            "any_party_rule_would_allow": self.any_party_rule_would_allow,
+        }
+
+
+class Gate:
+    """Decides tables of records for one use at one instant with one state of the ledger.
+
+    Args:
+        known: the ledger before position n.
+        use: purpose and recipient.
+        at: T, microseconds UTC.
+        progress: told how many members were folded, and of how many.
+    """
+
+    def __init__(
+        self, known: Known, use: Use, at: int, progress: Callable[[int, int], None] | None = None
+    ) -> None:
+        self.known = known
+        self.use = use
+        self.at = at
+        self._progress = progress or (lambda done, total: None)
+
+    def decide(self, source: Source) -> ir.Table:
+        """The records of a table with ``verdict``, ``reason``, ``party`` and more; see ``troth.gate.plan.decided``.
+
+        Raises:
+            BadInput: a column is missing or of another type, or two records share an id.
+        """
+        records = open_records(source)
+        return decided(records, self.small_side(records))
+
+    def summary(self, source: Source) -> Summary:
+        """Decide a table and count."""
+        return summarise(self.decide(source))
+
+    def small_side(self, records: ir.Table) -> SmallSide:
+        """Windows and cohorts for the kinds of records in a table; asks the table twice, in small."""
+        facts = self._facts(records)
+        kinds = self._kinds(records)
+        sets = [categories for _, categories in kinds.sets]
+        world = World(self.known, self.use, self.at, sets)
+        cohorts = Cohorts(world, sets, facts.first, timeless=facts.timeless)
+        spans = self._spans(cohorts)
+        return SmallSide(
+            kinds=kinds.table,
+            spans=spans,
+            windows=_table(cohorts.windows(), _WINDOWS),
+            now=self.at,
+            topics_matter=self._topics_matter,
+            has_wide=facts.has_wide,
+        )
+
+    def _spans(self, cohorts: Cohorts) -> pa.Table:
+        members = self.known.members
+        total = len(members)
+        done = 0
+
+        def counted() -> Iterable[tuple[str, list]]:  # type: ignore[type-arg]
+            nonlocal done
+            for done, item in enumerate(members.items(), 1):
+                if done % 20_000 == 0:
+                    self._progress(done, total)
+                yield item
+
+        spans = _table(cohorts.spans(counted()), _SPANS)
+        self._progress(total, total)
+        return spans
+
+    def _facts(self, records: ir.Table) -> _Facts:
+        several = records.addressees.length().fill_null(0) > 1
+        row = records.aggregate(
+            first=records.created_at.min(),
+            timeless=records.created_at.isnull().any(),
+            wide=several.sum(),
+            wide_ids=records.id.nunique(where=several),
+            unnamed=records.id.isnull().any() | records.category.isnull().any(),
+        ).to_pyarrow().to_pylist()[0]
+        if row["unnamed"]:
+            raise BadInput("a record has no id or no category", remedy="give each record both")
+        if row["wide"] != row["wide_ids"]:
+            raise BadInput(
+                "two records share an id", remedy="give each record an id of its own (see `troth import`)"
+            )
+        first = row["first"] if row["first"] is not None else self.at
+        return _Facts(max(min(first, self.at), EARLIEST + 1), bool(row["timeless"]), bool(row["wide"]))
+
+    def _kinds(self, records: ir.Table) -> _Kinds:
+        columns = {"key": kind_key(records, topics_matter=self._topics_matter), "category": records.category}
+        if self._topics_matter:
+            columns["topics"] = records.topics
+        distinct = records.select(**columns)
+        found = distinct.group_by("key").aggregate(
+            **{name: distinct[name].arbitrary() for name in columns if name != "key"}
+        )
+        rows = found.to_pyarrow().to_pylist()
+        keys = {
+            row["key"]: (row["category"], *(topic_category(one) for one in row.get("topics") or ()))
+            for row in rows
+        }
+        return _Kinds.of(keys, self.known, self._listed)
+
+    @cached_property
+    def _listed(self) -> tuple[str, ...]:
+        """Every category that a clause, a regime, a rule or a consent names."""
+        known = self.known
+        listed = {*(known.rules.all_parties or ()), *(known.rules.any_party or ())}
+        for versions in known.documents.values():
+            for placed in versions:
+                for clause in placed.terms.clauses:
+                    listed |= set(clause.categories)
+        for _, regime in known.regimes:
+            listed |= set(regime.categories or ())
+        for history in known.members.values():
+            for _, event in history:
+                if isinstance(event, Consent):
+                    listed |= set(event.categories)
+        return tuple(sorted(listed))
+
+    @property
+    def _topics_matter(self) -> bool:
+        return any(one.partition(":")[0] == "topic" for one in self._listed)
+
+
+@dataclass(frozen=True, slots=True)
+class _Facts:
+    first: int
+    timeless: bool
+    has_wide: bool
+
+
+@dataclass(frozen=True, slots=True)
+class _Kinds:
+    """The kinds of records that the decision can tell apart."""
+
+    table: pa.Table
+    sets: list[tuple[tuple[bool, ...], tuple[str, ...]]]
+
+    @classmethod
+    def of(cls, keys: dict[str, tuple[str, ...]], known: Known, listed: Sequence[str]) -> _Kinds:
+        numbers: dict[tuple[bool, ...], int] = {}
+        sets: list[tuple[tuple[bool, ...], tuple[str, ...]]] = []
+        rows = []
+        for key, categories in sorted(keys.items()):
+            signature = tuple(
+                any(any_covers((one,), category) for category in categories) for one in listed
+            )
+            if signature not in numbers:
+                numbers[signature] = len(sets)
+                sets.append((signature, categories))
+            rows.append((key, numbers[signature], _MODES[combination(categories, known)]))
+        return cls(_table(rows, _KINDS), sets)
+
+
+_KINDS = pa.schema([("key", pa.string()), ("kind", pa.int32()), ("mode", pa.int32())])
+_SPANS = pa.schema(
+    [("subject", pa.string()), ("start", pa.int64()), ("stop", pa.int64()), ("cohort", pa.int32())]
+)
+_WINDOWS = pa.schema(
+    [
+        ("cohort", pa.int32()),
+        ("kind", pa.int32()),
+        ("start", pa.int64()),
+        ("stop", pa.int64()),
+        ("code", pa.int32()),
+    ]
+)
+
+
+def _table(rows: Iterable[tuple[object, ...]], schema: pa.Schema) -> pa.Table:
+    """Rows as an Arrow table, gathered in chunks so that a million rows don't stand in memory as tuples."""
+    batches = []
+    chunk: list[tuple[object, ...]] = []
+    for row in rows:
+        chunk.append(row)
+        if len(chunk) >= _BATCH:
+            batches.append(_batch(chunk, schema))
+            chunk = []
+    batches.append(_batch(chunk, schema))
+    return pa.Table.from_batches(batches, schema)
+
+
+def _batch(rows: list[tuple[object, ...]], schema: pa.Schema) -> pa.RecordBatch:
+    columns = zip(*rows, strict=True) if rows else ((),) * len(schema)
+    arrays = [pa.array(list(column), field.type) for column, field in zip(columns, schema, strict=True)]
+    return pa.RecordBatch.from_arrays(arrays, schema=schema)
+
+
+def open_records(source: Source) -> ir.Table:
+    """A table of records as Ibis sees it, columns checked, instants as integer microseconds.
+
+    Args:
+        source: an Ibis table, an Arrow table or reader, or a path or pattern of Parquet files.
+
+    Raises:
+        BadInput: a column is missing or of another type.
+    """
+    if isinstance(source, ir.Table):
+        table = source
+    elif isinstance(source, pa.RecordBatchReader):
+        table = ibis.memtable(source.read_all())
+    elif isinstance(source, pa.Table):
+        table = ibis.memtable(source)
+    else:
+        table = _read_parquet(str(source))
+    missing = [name for name in _REQUIRED if name not in table.columns]
+    if missing:
+        raise BadInput(
+            f"the records have no column {', '.join(missing)}; they have {', '.join(table.columns)}",
+            remedy="name the columns as the documentation says, or import the table with a mapping",
+        )
+    schema = table.schema()
+    return table.mutate(
+        id=_text(table, "id", schema),
+        category=_text(table, "category", schema),
+        created_at=_instant(table, "created_at", schema),
+        deleted_at=_instant(table, "deleted_at", schema),
+        author=_text(table, "author", schema).nullif(""),
+        addressees=_texts(table, "addressees", schema),
+        topics=_texts(table, "topics", schema),
+    )
+
+
+def _read_parquet(pattern: str) -> ir.Table:
+    from troth.gate.duck import connect, explain_read_error
+
+    backend = connect()
+    try:
+        return backend.read_parquet(pattern)
+    except Exception as error:
+        raise explain_read_error(pattern, error) from None
+
+
+def _text(table: ir.Table, name: str, schema: ibis.Schema) -> ir.StringValue:
+    if not schema[name].is_string():
+        raise BadInput(f"the column {name} holds {schema[name]}; expected text")
+    return table[name]
+
+
+def _instant(table: ir.Table, name: str, schema: ibis.Schema) -> ir.IntegerValue:
+    if name not in schema:
+        return ibis.null("int64")
+    column, kind = table[name], schema[name]
+    if kind.is_integer() or kind.is_null():
+        return column.cast("int64")
+    if kind.is_timestamp():
+        # Whole seconds and the rest apart: a double of seconds cannot hold microseconds.
+        return column.truncate("s").epoch_seconds() * 1_000_000 + column.microsecond().cast("int64")
+    raise BadInput(
+        f"the column {name} holds {kind}; expected a timestamp, or integer microseconds since 1970 UTC"
+    )
+
+
+def _texts(table: ir.Table, name: str, schema: ibis.Schema) -> ir.ArrayValue:
+    if name not in schema or schema[name].is_null():
+        return ibis.literal([], "array<string>")
+    kind = schema[name]
+    if not isinstance(kind, dt.Array) or not (kind.value_type.is_string() or kind.value_type.is_null()):
+        raise BadInput(f"the column {name} holds {kind}; expected a list of text")
+    return table[name].cast("array<string>")
+
+
+def summarise(table: ir.Table) -> Summary:
+    """Count a decided table."""
+    counted = table.group_by("verdict", "reason", "all_codes", "any_party_would_allow").aggregate(
+        records=table.count()
+    )
+    verdicts = dict.fromkeys(VERDICTS, 0)
+    first: dict[Reason, int] = {}
+    every: dict[Reason, int] = {}
+    total = would = 0
+    by_text = {reason.text: reason for reason in Reason}
+    for row in counted.to_pyarrow().to_pylist():
+        count = row["records"]
+        total += count
+        verdicts[row["verdict"]] += count
+        would += count if row["any_party_would_allow"] else 0
+        if row["reason"] is not None:
+            first[by_text[row["reason"]]] = first.get(by_text[row["reason"]], 0) + count
+        for reason in from_bits(row["all_codes"]):
+            every[reason] = every.get(reason, 0) + count
+    return Summary(
+        total,
+        verdicts,
+        {reason.text: first[reason] for reason in sorted(first)},
+        {reason.text: every[reason] for reason in sorted(every)},
+        would,
+    )
+
+
+__all__ = ["Gate", "Source", "Summary", "open_records", "summarise", "verdict_of"]

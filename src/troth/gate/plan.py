@@ -1,0 +1,247 @@
+"""The large side: one Ibis expression that gives every record its verdict.
+
+A party's code is found by two joins, on the member and the span of ``created_at``, then on the cohort,
+the class of categories and the window. Records with at most one addressee are folded side by side; only
+those with more are taken apart and grouped. Nothing here depends on an engine: instants are integers,
+nulls are explicit, ties are broken by the order of the parties.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+import ibis
+import ibis.expr.types as ir
+import pyarrow as pa
+
+from troth.core.reasons import DENIALS, Reason, first_of, verdict_of
+from troth.gate.cohorts import EARLIEST
+
+AUTHOR_ALONE: Final = 0
+ALL_PARTIES: Final = 1
+ANY_PARTY: Final = 2
+
+_UNKNOWN_SUBJECT: Final = 1 << Reason.UNKNOWN_SUBJECT
+
+# Prefixes of the plan's own columns, so that a table of the user's cannot collide with them.
+_P: Final = "__troth_"
+
+
+@dataclass(frozen=True, slots=True)
+class SmallSide:
+    """The small tables of one decision run, as Arrow tables.
+
+    ``kinds``: key, kind, mode; ``spans``: subject, start, stop, cohort; ``windows``: cohort, kind, start,
+    stop, code; ``codes``: every code that can occur, with its verdict and first reason.
+    """
+
+    kinds: pa.Table
+    spans: pa.Table
+    windows: pa.Table
+    now: int
+    topics_matter: bool
+    has_wide: bool
+
+    def codes(self) -> pa.Table:
+        """Every code that can come out, with verdict and first reason spelled out."""
+        found = {int(code) for code in self.windows.column("code").unique().to_pylist()}
+        found |= {0, _UNKNOWN_SUBJECT, 1 << Reason.NOT_YET, 1 << Reason.DELETED}
+        ordered = sorted(found)
+        firsts = [first_of(code) for code in ordered]
+        return pa.table(
+            {
+                "code": pa.array(ordered, pa.int32()),
+                "verdict": pa.array([verdict_of(code) for code in ordered], pa.string()),
+                "reason": pa.array([one.text if one is not None else None for one in firsts], pa.string()),
+            }
+        )
+
+
+def kind_key(records: ir.Table, *, topics_matter: bool) -> ir.StringValue:
+    """What tells the kinds of records apart: the category, and the topics where a clause could name one."""
+    if not topics_matter:
+        return records.category
+    topics = records.topics.unique().sort().join("\x1f")
+    return records.category.concat("\x1e", topics.fill_null(""))
+
+
+def decided(records: ir.Table, small: SmallSide) -> ir.Table:
+    """The records with the columns ``verdict``, ``reason``, ``party``, ``judged``, ``codes``, ``all_codes``.
+
+    ``judged`` lists the judged parties, ``codes`` their bit sets of reasons in the same order (see
+    ``troth.core.reasons``); ``all_codes`` is the union of these (of records without a judged party: the one
+    reason), ``some_allowed`` whether a judged party is allowed.
+
+    ``records`` has the record columns, ids unique at least among records with several addressees.
+    """
+    prepared = _prepare(records, small)
+    folded = _fold_narrow(prepared, small)
+    if small.has_wide:
+        wide = prepared[f"{_P}wide"]
+        folded = _fold_narrow(prepared.filter(~wide), small)
+        folded = ibis.union(folded, _fold_wide(prepared.filter(wide), small).select(folded.columns))
+    return _spelled_out(folded, records.columns, small)
+
+
+def _prepare(records: ir.Table, small: SmallSide) -> ir.Table:
+    """The kind, the mode, ``t0`` without nulls, and what no party needs to be judged for."""
+    kinds = ibis.memtable(small.kinds)
+    keyed = records.mutate(**{f"{_P}key": kind_key(records, topics_matter=small.topics_matter)})
+    joined = keyed.inner_join(kinds, keyed[f"{_P}key"] == kinds.key).drop("key", f"{_P}key")
+    joined = joined.rename({f"{_P}kind": "kind", f"{_P}mode": "mode"})
+    created, deleted, author = joined.created_at, joined.deleted_at, joined.author
+    alone = ibis.cases(
+        (created.notnull() & (created > small.now), ibis.literal(1 << Reason.NOT_YET, "int32")),
+        (deleted.notnull() & (deleted <= small.now), ibis.literal(1 << Reason.DELETED, "int32")),
+        (author.isnull(), ibis.literal(_UNKNOWN_SUBJECT, "int32")),
+        else_=ibis.null("int32"),
+    )
+    addressees = ibis.ifelse(
+        joined[f"{_P}mode"] == AUTHOR_ALONE, ibis.literal(0, "int64"), joined.addressees.length().fill_null(0)
+    )
+    prepared = joined.mutate(
+        **{
+            f"{_P}t0": created.fill_null(ibis.literal(EARLIEST, "int64")),
+            f"{_P}alone": alone,
+            f"{_P}addressees": addressees,
+        }
+    )
+    return prepared.mutate(
+        **{f"{_P}wide": (prepared[f"{_P}addressees"] > 1) & prepared[f"{_P}alone"].isnull()}
+    )
+
+
+def _with_code(parties: ir.Table, small: SmallSide, subject: str, code: str) -> ir.Table:
+    """Each row with the code of one of its parties; null where there is no such party."""
+    spans, windows = ibis.memtable(small.spans).view(), ibis.memtable(small.windows).view()
+    t0 = parties[f"{_P}t0"]
+    placed = parties.left_join(
+        spans, [parties[subject] == spans.subject, t0 >= spans.start, t0 < spans.stop]
+    ).select(*(parties[name] for name in parties.columns), **{f"{_P}cohort": spans.cohort})
+    t0 = placed[f"{_P}t0"]
+    coded = placed.left_join(
+        windows,
+        [
+            placed[f"{_P}cohort"] == windows.cohort,
+            placed[f"{_P}kind"] == windows.kind,
+            t0 >= windows.start,
+            t0 < windows.stop,
+        ],
+    )
+    found = ibis.ifelse(
+        placed[subject].isnull(),
+        ibis.null("int32"),
+        windows.code.fill_null(ibis.literal(_UNKNOWN_SUBJECT, "int32")),
+    )
+    kept = [placed[name] for name in placed.columns if name != f"{_P}cohort"]
+    return coded.select(*kept, **{code: found})
+
+
+def _fold_narrow(prepared: ir.Table, small: SmallSide) -> ir.Table:
+    """Records with an author and at most one addressee: two look-ups side by side."""
+    judged = prepared[f"{_P}alone"].isnull()
+    addressee = prepared.addressees[0].fill_null("")
+    there = judged & (prepared[f"{_P}addressees"] == 1) & (addressee != prepared.author)
+    nobody = ibis.null("string")
+    parties = prepared.mutate(
+        **{
+            f"{_P}s0": ibis.ifelse(judged, prepared.author, nobody),
+            f"{_P}s1": ibis.ifelse(there, addressee, nobody),
+        }
+    )
+    coded = _with_code(parties, small, f"{_P}s0", f"{_P}c0")
+    coded = _with_code(coded, small, f"{_P}s1", f"{_P}c1")
+    first, second = coded[f"{_P}c0"], coded[f"{_P}c1"]
+    pair = second.notnull()
+    ahead = ibis.ifelse(
+        coded[f"{_P}mode"] == ANY_PARTY, _badness(second) < _badness(first), _badness(second) > _badness(first)
+    )
+    second_decides = pair & ahead
+    subjects = ibis.cases(
+        (first.isnull(), ibis.literal([], "array<string>")),
+        (pair, ibis.array([coded[f"{_P}s0"], coded[f"{_P}s1"]])),
+        else_=ibis.array([coded[f"{_P}s0"]]),
+    )
+    codes = ibis.cases(
+        (first.isnull(), ibis.literal([], "array<int32>")),
+        (pair, ibis.array([first, second])),
+        else_=ibis.array([first]),
+    )
+    return coded.mutate(
+        judged=subjects,
+        codes=codes,
+        **{
+            f"{_P}code": coded[f"{_P}alone"].coalesce(ibis.ifelse(second_decides, second, first)),
+            f"{_P}party": ibis.ifelse(second_decides, coded[f"{_P}s1"], coded[f"{_P}s0"]),
+            "all_codes": coded[f"{_P}alone"].coalesce(first | second.fill_null(0)),
+            "some_allowed": (first == 0).fill_null(False) | (second == 0).fill_null(False),
+        },
+    ).drop(f"{_P}s0", f"{_P}s1", f"{_P}c0", f"{_P}c1")
+
+
+def _fold_wide(wide: ir.Table, small: SmallSide) -> ir.Table:
+    """Records with several addressees: one row per party, then grouped by record."""
+    needed = wide.select("id", "author", "addressees", f"{_P}t0", f"{_P}kind", f"{_P}mode")
+    common = ("id", f"{_P}t0", f"{_P}kind", f"{_P}mode")
+    listed = needed.unnest("addressees", offset=f"{_P}order")
+    rows = ibis.union(
+        needed.select(*common, **{f"{_P}s": needed.author, f"{_P}order": ibis.literal(-1, "int64")}),
+        listed.select(
+            *common,
+            **{
+                f"{_P}s": listed.addressees.fill_null(""),
+                f"{_P}order": listed[f"{_P}order"].cast("int64"),
+            },
+        ),
+    )
+    # Each party once, where it is named first.
+    parties = rows.group_by(*common, f"{_P}s").aggregate(**{f"{_P}order": rows[f"{_P}order"].min()})
+    coded = _with_code(parties, small, f"{_P}s", f"{_P}c")
+    badness = _badness(coded[f"{_P}c"])
+    favour = ibis.ifelse(coded[f"{_P}mode"] == ANY_PARTY, -badness, badness)
+    ranked = coded.mutate(
+        **{
+            f"{_P}rank": favour * (2**40) - coded[f"{_P}order"],
+            f"{_P}entry": ibis.struct(
+                {"order": coded[f"{_P}order"], "subject": coded[f"{_P}s"], "code": coded[f"{_P}c"]}
+            ),
+        }
+    )
+    folded = ranked.group_by("id").aggregate(
+        **{
+            f"{_P}code": ranked[f"{_P}c"].argmax(ranked[f"{_P}rank"]),
+            f"{_P}party": ranked[f"{_P}s"].argmax(ranked[f"{_P}rank"]),
+            "all_codes": ranked[f"{_P}c"].bit_or().cast("int32"),
+            "some_allowed": (ranked[f"{_P}c"] == 0).any(),
+            f"{_P}entries": ranked[f"{_P}entry"].collect(),
+        }
+    )
+    entries = folded[f"{_P}entries"].sort()
+    folded = folded.mutate(
+        judged=entries.map(lambda entry: entry["subject"]), codes=entries.map(lambda entry: entry["code"])
+    ).rename({f"{_P}id": "id"})
+    return wide.inner_join(folded, wide.id == folded[f"{_P}id"]).drop(f"{_P}id", f"{_P}entries")
+
+
+def _badness(code: ir.IntegerValue) -> ir.IntegerValue:
+    """2 for a denial, 1 for a gap, 0 for allowed."""
+    return ibis.cases(((code & DENIALS) != 0, 2), (code != 0, 1), else_=0).cast("int64")
+
+
+def _spelled_out(folded: ir.Table, columns: tuple[str, ...], small: SmallSide) -> ir.Table:
+    codes = ibis.memtable(small.codes())
+    named = folded.inner_join(codes, folded[f"{_P}code"] == codes.code)
+    code = folded[f"{_P}code"]
+    party = ibis.ifelse((code != 0) & folded[f"{_P}alone"].isnull(), folded[f"{_P}party"], ibis.null("string"))
+    return named.select(
+        *(folded[name] for name in columns),
+        verdict=codes.verdict,
+        reason=codes.reason,
+        party=party,
+        judged=folded.judged,
+        codes=folded.codes,
+        all_codes=folded.all_codes,
+        some_allowed=folded.some_allowed,
+        any_party_would_allow=(folded[f"{_P}mode"] == ALL_PARTIES) & (code != 0) & folded.some_allowed,
+    )
