@@ -34,7 +34,7 @@ from troth.core.entries import (
 )
 from troth.core.errors import BadInput, Conflict, Corrupt, Place, TrothError, Unavailable
 from troth.core.events import Consent, Event, subject_of
-from troth.core.references import References
+from troth.core.references import Names, NamesInMemory, References
 from troth.core.standing import Known
 from troth.core.values import canonical
 from troth.core.written import Json, write_event
@@ -282,17 +282,28 @@ class Ledger:
                     f"the ledger has grown from {expected} to {head} entries meanwhile",
                     remedy="read it again and repeat",
                 )
-            references = References(_StoredNames(self._connection))
-            for event in events:
-                if not isinstance(event, Act):
-                    references.add(event)
-            references.finish()
+            self._refer(events, _StoredNames(self._connection))
             receipts = self._insert(head, events)
             if request is not None:
                 self._connection.execute(
                     "INSERT INTO requests VALUES (?, ?, ?, ?)", (request, head, len(receipts), digest)
                 )
         return receipts
+
+    def check_references(self, events: Sequence[Event | Act]) -> None:
+        """Check what ``append`` would check, and write nothing.
+
+        Raises:
+            BadInput: an event refers to nothing.
+        """
+        self._refer(events, _Overlay(_StoredNames(self._connection)))
+
+    def _refer(self, events: Sequence[Event | Act], names: Names) -> None:
+        references = References(names)
+        for event in events:
+            if not isinstance(event, Act):
+                references.add(event)
+        references.finish()
 
     def _insert(self, head: int, events: Sequence[Event | Act]) -> list[Receipt]:
         recorded_at = self.now()
@@ -451,6 +462,18 @@ class _StoredNames:
 
     def define(self, kind: str, name: str, owner: str) -> None:
         self._connection.execute("INSERT OR IGNORE INTO names VALUES (?, ?, ?)", (kind, name, owner))
+
+
+class _Overlay(NamesInMemory):
+    """Names of a trial: what it defines is forgotten with it."""
+
+    def __init__(self, stored: Names) -> None:
+        super().__init__()
+        self._stored = stored
+
+    def owner(self, kind: str, name: str) -> str | None:
+        own = super().owner(kind, name)
+        return own if own is not None else self._stored.owner(kind, name)
 
 
 def _request_digest(events: Sequence[Event | Act]) -> bytes:

@@ -1,0 +1,272 @@
+"""Questions to the gate: decide, summarise, explain, check."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import ibis
+import ibis.expr.types as ir
+import pyarrow as pa
+
+from troth.app.home import Home, instant_or_now
+from troth.core.decide import Decision, decide
+from troth.core.errors import BadInput, Place
+from troth.core.reasons import VERDICTS
+from troth.core.values import Record, Use
+from troth.core.written import Json
+from troth.gate.duck import connect
+from troth.gate.gate import Gate, Source, Summary, open_records, summarise
+
+Progress = Callable[[int, int], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """A use, T and the ledger position: everything a verdict depends on besides the records."""
+
+    use: Use
+    at: int
+    position: int
+
+
+class HomeGate:
+    """The gate of a home for one question; ``decide`` and ``summary`` take any table of records, or the home's own."""
+
+    def __init__(self, home: Home, gate: Gate, question: Question) -> None:
+        self._home = home
+        self._gate = gate
+        self.question = question
+
+    def decide(self, source: Source | None = None) -> ir.Table:
+        """The records with their verdicts, lazily: an Ibis table; see ``troth.gate.gate.Gate.decide``."""
+        return self._gate.decide(self._records(source))
+
+    def summary(self, source: Source | None = None) -> Summary:
+        """Counts by verdict and reason."""
+        return summarise(self.decide(source))
+
+    def _records(self, source: Source | None) -> Source:
+        return records_of(self._home) if source is None else bound(self._home, source)
+
+
+def open_gate(
+    home: Home,
+    use: Use,
+    at: int | str | None = None,
+    as_of: int | None = None,
+    progress: Progress | None = None,
+) -> HomeGate:
+    """The gate of a home.
+
+    Args:
+        home: the home.
+        use: what is asked for.
+        at: T; None: now.
+        as_of: the ledger position n; None: the head.
+        progress: told how many members were folded, and of how many.
+    """
+    now = instant_or_now(at)
+    known, position = home.known(as_of)
+    return HomeGate(home, Gate(known, use, now, progress), Question(use, now, position))
+
+
+def bound(home: Home, source: Source) -> Source:
+    """A path becomes a table on the home's engine; anything else stays what it is."""
+    if isinstance(source, str | Path):
+        return open_records(read_parquet(home, source))
+    return source
+
+
+def read_parquet(home: Home, source: str | Path) -> ir.Table:
+    """Parquet files on the home's engine.
+
+    Raises:
+        BadInput: no such file, or no Parquet.
+    """
+    from troth.gate.duck import explain_read_error
+
+    pattern = str(Path(source) / "*.parquet") if Path(source).is_dir() else str(source)
+    try:
+        return connect(home.config.threads, home.config.memory).read_parquet(pattern)
+    except Exception as error:
+        raise explain_read_error(pattern, error) from None
+
+
+def records_of(home: Home) -> ir.Table:
+    """The home's own records.
+
+    Raises:
+        BadInput: nothing was imported yet.
+    """
+    if not any(home.records_path.glob("*.parquet")):
+        raise BadInput(
+            "this home holds no records yet",
+            place=Place(str(home.records_path)),
+            remedy="import some with `troth import`, or name a table with --records",
+        )
+    return read_parquet(home, home.records_path)
+
+
+def timed_summary(gate: HomeGate, source: Source | None = None) -> dict[str, Json]:
+    """The JSON of ``troth decide --summary``."""
+    started = time.monotonic()
+    summary = gate.summary(source)
+    # Canonical JSON has no floats: this document is for people and programs, not for hashing.
+    return summary.as_json() | {"seconds": round(time.monotonic() - started, 3)}  # type: ignore[dict-item]
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """A record, its decision and the question it answers."""
+
+    record: Record
+    decision: Decision
+    question: Question
+
+    def as_json(self) -> dict[str, Json]:
+        """The JSON of ``troth explain``."""
+        decision = self.decision
+        return {
+            "record": decision.record,
+            "verdict": decision.verdict,
+            "reason": decision.reason.text if decision.reason is not None else None,
+            "party": decision.party,
+            "parties": [
+                {
+                    "subject": party.subject,
+                    "role": party.role,
+                    "verdict": party.verdict,
+                    "reasons": [reason.text for reason in party.reasons],
+                    "clauses": [
+                        {
+                            "terms": cited.terms.document,
+                            "version": cited.terms.version,
+                            "clause": cited.clause.id,
+                            "effect": cited.clause.effect,
+                            "quote": cited.clause.quote,
+                        }
+                        for cited in party.clauses
+                    ],
+                }
+                for party in decision.parties
+            ],
+        }
+
+
+def explain(
+    home: Home,
+    record_id: str,
+    use: Use,
+    at: int | str | None = None,
+    as_of: int | None = None,
+    source: Source | None = None,
+) -> Explanation:
+    """Why a record may or may not be used: every party, every reason, the clauses and their sentences.
+
+    Raises:
+        BadInput: no such record.
+    """
+    table = records_of(home) if source is None else bound(home, source)
+    record = find_record(open_records(table), record_id)
+    now = instant_or_now(at)
+    subjects = [record.author or "", *record.addressees]
+    known, position = home.known(as_of, subjects)
+    return Explanation(record, decide(record, use, now, known), Question(use, now, position))
+
+
+def find_record(records: ir.Table, record_id: str) -> Record:
+    """One record by its id.
+
+    Raises:
+        BadInput: there is none, or several.
+    """
+    found = records.filter(records.id == record_id).limit(2)
+    columns = ("id", "category", "created_at", "deleted_at", "author", "addressees", "topics")
+    rows = found.select(*columns).to_pyarrow().to_pylist()
+    if len(rows) != 1:
+        what = "no record is" if not rows else "several records are"
+        raise BadInput(f"{what} called {record_id!r}", remedy="list ids with `troth decide --out FILE`")
+    row = rows[0]
+    return Record(
+        id=row["id"],
+        category=row["category"],
+        created_at=row["created_at"],
+        deleted_at=row["deleted_at"],
+        author=row["author"],
+        addressees=tuple(one or "" for one in row["addressees"] or ()),
+        topics=tuple(row["topics"] or ()),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """How the rows of a data set fare: ``refused`` lists up to a limit of (row number from 1, id, verdict, reason)."""
+
+    rows: int
+    verdicts: dict[str, int]
+    unknown: int
+    refused: list[tuple[int, str, str, str | None]]
+
+    @property
+    def ok(self) -> bool:
+        """Whether every row may be used."""
+        return self.rows == self.verdicts["allowed"]
+
+    def as_json(self) -> dict[str, Json]:
+        """Plain JSON values."""
+        return {
+            "ok": self.ok,
+            "rows": self.rows,
+            "verdicts": dict(self.verdicts),
+            "unknown_records": self.unknown,
+            "refused": [
+                {"row": row, "record": name, "verdict": verdict, "reason": reason}
+                for row, name, verdict, reason in self.refused
+            ],
+        }
+
+
+def check(
+    gate: HomeGate, ids: pa.Table, source: Source | None = None, limit: int | None = 20
+) -> Checked:
+    """Check a data set by the ids of its records (column ``id``) against the home's records.
+
+    A row whose record the home does not know may not be used: nobody knows whose it is. It counts as a gap.
+
+    Args:
+        gate: the question.
+        ids: one row per row of the data set, with a column ``id`` of text.
+        source: the records to look up; None: the home's own.
+        limit: how many refused rows to list; None: all.
+    """
+    numbered = ids.append_column("row", pa.array(range(1, ids.num_rows + 1), pa.int64()))
+    rows = ibis.memtable(numbered)
+    wanted = rows.select(rows.id).distinct()
+    records = open_records(records_of(gate._home) if source is None else bound(gate._home, source))
+    decided = gate.decide(records.semi_join(wanted, records.id == wanted.id))
+    verdicts = decided.select("id", "verdict", "reason")
+    joined = rows.left_join(verdicts, rows.id == verdicts.id).select(
+        rows.row,
+        rows.id,
+        verdict=verdicts.verdict.fill_null("gap"),
+        reason=verdicts.reason,
+        unknown=verdicts.verdict.isnull(),
+    )
+    counts = dict.fromkeys(VERDICTS, 0)
+    unknown = 0
+    counted = joined.group_by("verdict", "unknown").aggregate(rows=joined.count())
+    for row in counted.to_pyarrow().to_pylist():
+        counts[row["verdict"]] += row["rows"]
+        unknown += row["rows"] if row["unknown"] else 0
+    bad = joined.filter(joined.verdict != "allowed").order_by("row")
+    listed = (bad if limit is None else bad.limit(limit)).to_pyarrow().to_pylist()
+    refused = [
+        (row["row"], row["id"], row["verdict"], "unknown-record" if row["unknown"] else row["reason"])
+        for row in listed
+    ]
+    return Checked(ids.num_rows, counts, unknown, refused)
+
+

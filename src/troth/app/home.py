@@ -1,0 +1,244 @@
+"""A home: the folder that holds configuration, keys, ledger, records and releases."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import shutil
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from troth.core.entries import Act
+from troth.core.errors import BadInput, Conflict, Place
+from troth.core.events import Event
+from troth.core.references import NamesInMemory, References
+from troth.core.shape import Shape
+from troth.core.standing import Known
+from troth.core.values import parse_instant
+from troth.core.written import read_event
+from troth.intake.yaml_files import read_yaml
+from troth.ledger.store import FREE_SPACE_FLOOR, Ledger, Receipt, clock
+
+CONFIG: Final = "troth.yaml"
+_FORMAT: Final = 1
+_MIB: Final = 2**20
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """What ``troth.yaml`` says. Sizes in bytes; ``threads`` and ``memory`` None: what the engine takes by itself."""
+
+    free_space_floor: int = FREE_SPACE_FLOOR
+    threads: int | None = None
+    memory: str | None = None
+
+
+class Home:
+    """An open home. Its operations are functions of ``troth.app`` that take it; the public methods call them."""
+
+    def __init__(self, path: Path, config: Config) -> None:
+        self.path = path
+        self.config = config
+
+    # where things are
+
+    @property
+    def ledger_path(self) -> Path:
+        """The ledger's file."""
+        return self.path / "ledger.sqlite3"
+
+    @property
+    def records_path(self) -> Path:
+        """The folder of imported records."""
+        return self.path / "records"
+
+    @property
+    def rejects_path(self) -> Path:
+        """The folder of what imports could not read."""
+        return self.path / "rejects"
+
+    @property
+    def key_path(self) -> Path:
+        """The operator's private key."""
+        return self.path / "keys" / "operator.key"
+
+    @property
+    def public_key_path(self) -> Path:
+        """The operator's public key."""
+        return self.path / "keys" / "operator.pub"
+
+    # ledger
+
+    def reading(self) -> Ledger:
+        """The ledger, for reading; close it."""
+        return Ledger.read(self.ledger_path)
+
+    def writing(self) -> Ledger:
+        """The ledger, for writing; close it."""
+        ledger = Ledger.write(self.ledger_path)
+        ledger.free_space_floor = self.config.free_space_floor
+        return ledger
+
+    @property
+    def position(self) -> int:
+        """The ledger's head: the number of its entries."""
+        with self.reading() as ledger:
+            return ledger.size
+
+    def known(self, as_of: int | None = None, subjects: Iterable[str] | None = None) -> tuple[Known, int]:
+        """What is known before a position (None: the head), and that position.
+
+        Raises:
+            BadInput: the ledger does not reach that position.
+        """
+        with self.reading() as ledger:
+            head = ledger.size
+            if as_of is not None and not 0 <= as_of <= head:
+                raise BadInput(
+                    f"the ledger holds {head} entries; it has no position {as_of}",
+                    remedy=f"ask for a position from 0 to {head}",
+                )
+            position = head if as_of is None else as_of
+            return ledger.known(position, subjects), position
+
+    def append(
+        self, events: Iterable[Event | Act], *, request: str | None = None, expected: int | None = None
+    ) -> list[Receipt]:
+        """Append events, all or none; see ``Ledger.append``."""
+        with self.writing() as ledger:
+            return ledger.append(list(events), request=request, expected=expected)
+
+    def record(
+        self, events: Iterable[Mapping[str, object]], *, request: str | None = None, source: str = "events"
+    ) -> list[Receipt]:
+        """Record what happened, in the short form of case files, all or none, durable when it returns.
+
+        Args:
+            events: mappings such as ``{"choose": {"subject": "ann", "setting": …, "value": "off", "at": …}}``.
+            request: an id of the caller's; the same request again returns the first receipts.
+            source: what errors call the place of the events.
+
+        Raises:
+            BadInput: an event cannot be read or refers to nothing; names the index of the event.
+        """
+        return self.append(
+            [read_event(Shape(dict(event), f"{source}[{index}]")) for index, event in enumerate(events)],
+            request=request,
+        )
+
+
+def instant_or_now(at: int | str | None) -> int:
+    """T as microseconds UTC: ISO 8601 text, an integer, or (None) now."""
+    if at is None:
+        return clock()
+    return parse_instant(at) if isinstance(at, str) else at
+
+
+def read_events_file(path: Path, kinds: tuple[type, ...] | None = None) -> list[Event]:
+    """The events of a YAML file: documents that are one event or a list of events.
+
+    Args:
+        path: the file.
+        kinds: the kinds of events that are welcome; None: all.
+
+    Raises:
+        BadInput: with file and line.
+    """
+    events = []
+    for document in read_yaml(path):
+        for shape in document.items() if isinstance(document.value, list) else [document]:
+            event = read_event(shape)
+            if kinds is not None and not isinstance(event, kinds):
+                wanted = ", ".join(kind.__name__.lower() for kind in kinds)
+                shape.refuse(f"expected {wanted} here", remedy="record other events with `troth record`")
+            events.append(event)
+    if not events:
+        raise BadInput("holds no event", place=Place(str(path)))
+    return events
+
+
+def check_alone(events: Iterable[Event], names: NamesInMemory | None = None) -> None:
+    """Check that events refer to each other properly.
+
+    Raises:
+        BadInput: one refers to nothing.
+    """
+    references = References(names or NamesInMemory())
+    for event in events:
+        references.add(event)
+    references.finish()
+
+
+def init(path: Path | str) -> Home:
+    """Make a new home: ledger, keys (0600) and configuration, all or nothing.
+
+    Raises:
+        Conflict: something is there already.
+    """
+    from troth.release.sign import new_key, public_key_text
+
+    target = Path(path)
+    if target.exists() and (not target.is_dir() or any(target.iterdir())):
+        raise Conflict(
+            "something is there already", place=Place(str(target)), remedy="choose an empty or new folder"
+        )
+    target.absolute().parent.mkdir(parents=True, exist_ok=True)
+    making = target.absolute().with_name(f".{target.absolute().name}.{secrets.token_hex(4)}.making")
+    making.mkdir(mode=0o700)
+    try:
+        home = Home(making, Config())
+        for folder in (home.records_path, home.rejects_path, home.key_path.parent):
+            folder.mkdir(mode=0o700)
+        new_key(home.key_path, home.public_key_path)
+        with Ledger.create(home.ledger_path) as ledger:
+            ledger.append([Act("key", {"use": "release", "public": public_key_text(home.public_key_path)})])
+        (making / CONFIG).write_text(f"format: {_FORMAT}\nfree_space_floor_mib: {FREE_SPACE_FLOOR // _MIB}\n")
+        _sync(making)
+        # The commit point: before it there is no home, after it a whole one.
+        if target.exists():
+            target.rmdir()
+        making.rename(target)
+        _sync(target.absolute().parent)
+    except BaseException:
+        shutil.rmtree(making, ignore_errors=True)
+        raise
+    return open_home(target)
+
+
+def open_home(path: Path | str) -> Home:
+    """Open a home.
+
+    Raises:
+        BadInput: there is none, or its configuration cannot be read.
+    """
+    target = Path(path)
+    if not (target / CONFIG).is_file():
+        raise BadInput(
+            "is no home of Troth",
+            place=Place(str(target)),
+            remedy="make one with `troth init DIR`, or name another with --home",
+        )
+    shape = next(iter(read_yaml(target / CONFIG)))
+    version = shape.need("format").as_count()
+    if version > _FORMAT:
+        shape.need("format").refuse(
+            f"this home is of format {version}; this Troth knows up to {_FORMAT}", remedy="use a newer Troth"
+        )
+    floor, threads, memory = (shape.get(key) for key in ("free_space_floor_mib", "threads", "memory"))
+    config = Config(
+        free_space_floor=floor.as_count() * _MIB if floor else FREE_SPACE_FLOOR,
+        threads=threads.as_count() if threads else None,
+        memory=memory.as_text() if memory else None,
+    )
+    shape.close()
+    return Home(target, config)
+
+
+def _sync(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,109 @@
+"""Data sets of others: reading their record ids, and writing verdicts where they can use them."""
+
+from __future__ import annotations
+
+import os
+import secrets
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.csv
+import pyarrow.ipc
+import pyarrow.json
+import pyarrow.parquet as pq
+
+from troth.app.decisions import HomeGate
+from troth.core.errors import BadInput, Place
+from troth.gate.gate import Source
+
+_MIB = 2**20
+
+
+def read_ids(path: Path, column: str = "id") -> pa.Table:
+    """The record ids of a data set as a table with the one column ``id``.
+
+    Args:
+        path: Parquet, JSON lines, CSV, an Arrow file, or a folder of these (such as Hugging Face datasets save).
+        column: the column that holds the ids.
+
+    Raises:
+        BadInput: the data set cannot be read, or has no such column.
+    """
+    files = _data_files(path)
+    try:
+        tables = [_read_column(file, column) for file in files]
+    except pa.ArrowInvalid as error:
+        raise BadInput(f"cannot be read: {str(error).splitlines()[0]}", place=Place(str(path))) from None
+    except (KeyError, OSError) as error:
+        raise BadInput(
+            f"has no column {column!r}, or cannot be read ({type(error).__name__})",
+            place=Place(str(path)),
+            remedy="name the column of the record ids with --id-column",
+        ) from None
+    ids = pa.chunked_array([chunk for table in tables for chunk in table.column(0).chunks], type=pa.string())
+    return pa.table({"id": ids})
+
+
+def _data_files(path: Path) -> list[Path]:
+    if path.is_file():
+        return [path]
+    if not path.is_dir():
+        raise BadInput("there is no such data set", place=Place(str(path)))
+    for pattern in ("*.arrow", "*.parquet", "*.jsonl"):
+        files = sorted(path.rglob(pattern))
+        if files:
+            return files
+    raise BadInput(
+        "holds no data that can be checked", place=Place(str(path)), remedy="expected .arrow, .parquet or .jsonl"
+    )
+
+
+def _read_column(file: Path, column: str) -> pa.Table:
+    suffix = file.suffix.lower()
+    if suffix == ".parquet":
+        table = pq.read_table(file, columns=[column])
+    elif suffix == ".arrow":
+        with pa.memory_map(str(file)) as source:
+            table = _open_arrow(source).read_all().select([column])
+    elif suffix == ".csv":
+        options = pyarrow.csv.ConvertOptions(include_columns=[column], column_types={column: pa.string()})
+        table = pyarrow.csv.read_csv(file, convert_options=options)
+    else:
+        options = pyarrow.json.ReadOptions(block_size=16 * _MIB)
+        table = pyarrow.json.read_json(file, read_options=options).select([column])
+    if table.num_columns != 1:
+        raise KeyError(column)
+    return pa.table({"id": table.column(0).cast(pa.string())})
+
+
+def _open_arrow(source: pa.MemoryMappedFile) -> pa.RecordBatchReader:
+    try:
+        return pa.ipc.open_stream(source)
+    except pa.ArrowInvalid:
+        source.seek(0)
+        return pa.ipc.open_file(source)
+
+
+def write_verdicts(gate: HomeGate, source: Source | None, path: Path) -> int:
+    """Write every verdict to a Parquet file, whole or not at all. Returns the number of records.
+
+    Columns: id, verdict, reason, party, judged, codes (see ``troth.gate.plan.decided``).
+    """
+    table = gate.decide(source).select("id", "verdict", "reason", "party", "judged", "codes")
+    reader = table.to_pyarrow_batches(chunk_size=100_000)
+    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.making")
+    written = 0
+    try:
+        with pq.ParquetWriter(temporary, reader.schema, compression="zstd") as writer:
+            for batch in reader:
+                writer.write_batch(batch)
+                written += batch.num_rows
+        # Verdicts tell who chose what: readable by their owner alone.
+        temporary.chmod(0o600)
+        with temporary.open("rb") as file:
+            os.fsync(file.fileno())
+        temporary.rename(path)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
+    return written

@@ -1,0 +1,115 @@
+"""Commands on a home as a whole: init, record, ledger."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from troth.app import home as homes
+from troth.cli.output import as_json, count, print_json, print_table
+from troth.core.entries import Act
+from troth.core.errors import Corrupt
+from troth.core.written import write_event
+
+
+@click.command()
+@click.argument("directory", required=False, type=click.Path(path_type=Path))
+@as_json
+@click.pass_obj
+def init(default: str, directory: Path | None, json_: bool) -> None:
+    """Make a new home: configuration, keys (readable by you alone), ledger."""
+    home = homes.init(directory or Path(default))
+    if json_:
+        print_json({"home": str(home.path), "position": home.position})
+        return
+    click.echo(f"made the home {home.path}")
+    click.echo(f"the operator's key is {home.key_path}: keep a copy of it in a safe place")
+
+
+@click.command()
+@click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.option("--request", help="An id of yours; repeating it returns the first receipts.")
+@click.option("--dry-run", is_flag=True, help="Check everything and write nothing.")
+@as_json
+@click.pass_obj
+def record(path: str, files: tuple[Path, ...], request: str | None, dry_run: bool, json_: bool) -> None:
+    """Record any events from YAML files in the form of case files: all of them or none."""
+    home = homes.open_home(path)
+    events = [event for file in files for event in homes.read_events_file(file)]
+    if dry_run:
+        with home.reading() as ledger:
+            ledger.check_references(events)
+        click.echo(f"{count(len(events))} events are in order; nothing was written")
+        return
+    receipts = home.append(events, request=request)
+    if json_:
+        print_json([receipt.as_json() for receipt in receipts])
+    else:
+        click.echo(f"recorded at {receipts[0].position} to {receipts[-1].position}")
+
+
+@click.group()
+def ledger() -> None:
+    """The ledger: show entries, check them."""
+
+
+@ledger.command("show")
+@click.option("--from", "start", type=click.IntRange(min=0), default=0, help="First position.")
+@click.option("--limit", type=click.IntRange(min=1), default=20, show_default=True)
+@as_json
+@click.pass_obj
+def show(path: str, start: int, limit: int, json_: bool) -> None:
+    """Show entries: what the public sees and what they say."""
+    with homes.open_home(path).reading() as store:
+        rows = []
+        for stored in store.entries(start, start + limit):
+            what = stored.what
+            body = what.details if isinstance(what, Act) else write_event(what) if what is not None else None
+            rows.append((stored, body))
+    if json_:
+        print_json(
+            [
+                {
+                    "position": stored.position,
+                    "type": stored.entry.type,
+                    "time": stored.entry.time,
+                    "commitment": stored.entry.commitment.hex(),
+                    "body": body,
+                }
+                for stored, body in rows
+            ]
+        )
+        return
+    print_table(
+        ("position", "type", "time", "says"),
+        [
+            (stored.position, stored.entry.type, stored.entry.time, _short(body))
+            for stored, body in rows
+        ],
+    )
+
+
+def _short(body: object) -> str:
+    if body is None:
+        return "(erased)"
+    text = ", ".join(
+        f"{key}: {value}" for key, value in (body.items() if isinstance(body, dict) else [("", body)])
+    )
+    return text if len(text) <= 100 else text[:99] + "…"
+
+
+@ledger.command("check")
+@as_json
+@click.pass_obj
+def check(path: str, json_: bool) -> None:
+    """Re-derive every commitment and every member's chain."""
+    with homes.open_home(path).reading() as store:
+        wrong = store.check()
+        size = store.size
+    if json_:
+        print_json({"ok": not wrong, "entries": size, "findings": wrong})
+    elif not wrong:
+        click.echo(f"{count(size)} entries, all in order")
+    if wrong:
+        raise Corrupt("; ".join(wrong[:10]), remedy="restore the ledger from a backup")

@@ -1,0 +1,109 @@
+"""The entry point: commands are imported only when they are called, so that ``troth --help`` is quick."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+from typing import Final
+
+import click
+
+from troth.core.errors import TrothError
+
+_COMMANDS: Final = {
+    "init": ("troth.cli.homes:init", "Make a new home: keys, ledger, configuration."),
+    "demo": ("troth.cli.demo:demo", "The whole story in one go, on a reference network."),
+    "terms": ("troth.cli.terms:terms", "Documents, settings, regimes, rules: add, list, show, diff."),
+    "what-if": ("troth.cli.terms:what_if", "What terms would change, before they are published."),
+    "notice": ("troth.cli.notices:notice", "Who was told of which version, and who was not."),
+    "subjects": ("troth.cli.members:subjects", "Members and their attributes: import, show."),
+    "setting": ("troth.cli.members:setting", "A member's switches: choose."),
+    "consent": ("troth.cli.members:consent", "A member's consents: give, withdraw."),
+    "withdraw": ("troth.cli.members:withdraw", "Take back a setting, or everything."),
+    "object": ("troth.cli.members:object_", "A member objects to training."),
+    "erase": ("troth.cli.members:erase", "A member's erasure."),
+    "record": ("troth.cli.homes:record", "Record any events from YAML files."),
+    "ledger": ("troth.cli.homes:ledger", "The ledger: show entries, check."),
+    "import": ("troth.cli.imports:import_", "Records in: mail, tables."),
+    "decide": ("troth.cli.decide:decide", "Which records one use may have, and why not."),
+    "explain": ("troth.cli.decide:explain", "One record: every party, every reason, every clause."),
+    "check": ("troth.cli.decide:check", "A gate for pipelines: may the rows of a data set be used?"),
+    "test": ("troth.cli.decide:test", "Run case files."),
+    "release": ("troth.cli.release:release", "Sealed training data: build, list, show, diff."),
+    "verify": ("troth.cli.release:verify", "Check a release offline."),
+}
+
+
+class _Commands(click.Group):
+    """A group whose commands are named here and imported when called."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(_COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in _COMMANDS:
+            return None
+        module, _, name = _COMMANDS[cmd_name][0].partition(":")
+        command = getattr(importlib.import_module(module), name)
+        assert isinstance(command, click.Command)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, text) for name, (_, text) in _COMMANDS.items()])
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        try:
+            return super().resolve_command(ctx, args)
+        except click.UsageError as error:
+            import difflib
+
+            near = difflib.get_close_matches(args[0], _COMMANDS, n=1)
+            if near:
+                error.message += f" Did you mean {near[0]!r}?"
+            raise
+
+
+@click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.option(
+    "--home",
+    envvar="TROTH_HOME",
+    default="troth-home",
+    show_default=True,
+    metavar="DIR",
+    help="The home to work on (or the variable TROTH_HOME).",
+)
+@click.version_option(package_name="troth", message="%(version)s")
+@click.pass_context
+def cli(context: click.Context, home: str) -> None:
+    """Keep AI training true to what people were promised, and prove it.
+
+    Exit status: 0 fine, 1 the answer is no, 2 the question is wrong, 3 the system could not.
+    """
+    context.obj = home
+
+
+def main() -> None:
+    """Run the command line; errors become a message and an exit status."""
+    try:
+        status = cli(standalone_mode=False)
+    except TrothError as error:
+        click.echo(f"troth: {error}", err=True)
+        sys.exit(error.exit_status)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(2)
+    except click.Abort:
+        click.echo("troth: interrupted; what was not finished was not written", err=True)
+        sys.exit(3)
+    except BrokenPipeError:
+        # The reader went away (such as `| head`): nothing more to say, and nothing to flush at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(0)
+    except OSError as error:
+        click.echo(f"troth: {error.filename or 'storage'}: {error.strerror or error}", err=True)
+        sys.exit(3)
+    sys.exit(status if isinstance(status, int) else 0)

@@ -1,0 +1,195 @@
+"""Commands on members: attributes, choices, consents, withdrawals, objections, erasure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import click
+
+from troth.app import home as homes
+from troth.app import people
+from troth.cli.output import as_json, at_option, count, print_json, print_table
+from troth.core.events import Choose, Consent, Event, Objection, Withdraw
+from troth.core.values import check_category, check_purpose, check_recipient
+from troth.core.written import write_event
+
+
+@click.group()
+def subjects() -> None:
+    """Members and their dated attributes."""
+
+
+@subjects.command("import")
+@click.argument("file", type=click.Path(path_type=Path))
+@click.option("--dry-run", is_flag=True, help="Check everything and write nothing.")
+@as_json
+@click.pass_obj
+def import_(path: str, file: Path, dry_run: bool, json_: bool) -> None:
+    """Import attributes from CSV, JSON lines or Parquet: subject, since, jurisdiction, tier, born, status."""
+    read, recorded = people.import_subjects(homes.open_home(path), file, dry_run=dry_run)
+    if json_:
+        print_json({"read": read, "recorded": recorded})
+    elif dry_run:
+        click.echo(f"{count(read)} rows are in order; nothing was written")
+    else:
+        click.echo(f"recorded {count(recorded)} entries of {count(read)} rows")
+
+
+@subjects.command("show")
+@click.argument("subject")
+@as_json
+@click.pass_obj
+def show(path: str, subject: str, json_: bool) -> None:
+    """Show a member's history."""
+    with homes.open_home(path).reading() as ledger:
+        history = ledger.history(subject)
+    if json_:
+        print_json([{"position": position} | write_event(event) for position, event in history])
+        return
+    print_table(
+        ("position", "what", "details"),
+        [(position, *_spelled(event)) for position, event in history],
+    )
+
+
+def _spelled(event: Event) -> tuple[str, str]:
+    written = write_event(event)
+    inner = next(iter(written.values()))
+    kind, fields = (next(iter(written)), inner) if isinstance(inner, dict) else ("attributes", written)
+    return kind, ", ".join(f"{key} {value}" for key, value in fields.items() if key != "subject")
+
+
+@click.group()
+def setting() -> None:
+    """A member's switches."""
+
+
+@setting.command("choose")
+@click.argument("subject")
+@click.argument("name", metavar="SETTING")
+@click.argument("value", type=click.Choice(["on", "off"]))
+@click.option("--covers-past", is_flag=True, help="On also for what was written before.")
+@click.option(
+    "--by", type=click.Choice(["member", "guardian", "operator", "signal"]), default="member", show_default=True
+)
+@at_option
+@as_json
+@click.pass_obj
+def choose(
+    path: str, subject: str, name: str, value: str, covers_past: bool, by: str, at: str | None, json_: bool
+) -> None:
+    """Set a switch for a member."""
+    now = homes.instant_or_now(at)
+    _append(path, [Choose(subject, name, value == "on", now, by, covers_past)], json_)
+
+
+@click.group()
+def consent() -> None:
+    """A member's consents."""
+
+
+@consent.command("give")
+@click.argument("subject")
+@click.argument("consent_id", metavar="ID")
+@click.option("--purpose", "purposes", multiple=True, required=True)
+@click.option("--category", "categories", multiple=True, required=True)
+@click.option("--recipient", "recipients", multiple=True, required=True)
+@click.option("--covers-past", is_flag=True)
+@click.option("--expires-at", metavar="INSTANT")
+@at_option
+@as_json
+@click.pass_obj
+def give(
+    path: str,
+    subject: str,
+    consent_id: str,
+    purposes: Sequence[str],
+    categories: Sequence[str],
+    recipients: Sequence[str],
+    covers_past: bool,
+    expires_at: str | None,
+    at: str | None,
+    json_: bool,
+) -> None:
+    """Record an explicit yes."""
+    event = Consent(
+        consent_id,
+        subject,
+        tuple(map(check_purpose, purposes)),
+        tuple(map(check_category, categories)),
+        tuple(map(check_recipient, recipients)),
+        homes.instant_or_now(at),
+        covers_past,
+        homes.instant_or_now(expires_at) if expires_at else None,
+    )
+    _append(path, [event], json_)
+
+
+@consent.command("withdraw")
+@click.argument("subject")
+@click.argument("consent_id", metavar="ID")
+@at_option
+@as_json
+@click.pass_obj
+def withdraw_consent(path: str, subject: str, consent_id: str, at: str | None, json_: bool) -> None:
+    """Take back one consent."""
+    _append(path, [Withdraw(subject, homes.instant_or_now(at), consent=consent_id)], json_)
+
+
+@click.command()
+@click.argument("subject")
+@click.option("--setting", "name", metavar="SETTING", help="Switch off this setting.")
+@click.option("--all", "everything", is_flag=True, help="Every consent and setting; also an objection.")
+@at_option
+@as_json
+@click.pass_obj
+def withdraw(
+    path: str, subject: str, name: str | None, everything: bool, at: str | None, json_: bool
+) -> None:
+    """Take back a setting, or everything."""
+    if (name is None) != everything:
+        raise click.UsageError("name a --setting, or say --all")
+    _append(path, [Withdraw(subject, homes.instant_or_now(at), setting=name)], json_)
+
+
+@click.command("object")
+@click.argument("subject")
+@at_option
+@as_json
+@click.pass_obj
+def object_(path: str, subject: str, at: str | None, json_: bool) -> None:
+    """Record an objection to training."""
+    _append(path, [Objection(subject, homes.instant_or_now(at))], json_)
+
+
+@click.command()
+@click.argument("subject")
+@at_option
+@click.option(
+    "--bodies",
+    is_flag=True,
+    help="Also erase for good the bodies and salts of the member's earlier ledger entries.",
+)
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@as_json
+@click.pass_obj
+def erase(path: str, subject: str, at: str | None, bodies: bool, yes: bool, json_: bool) -> None:
+    """Record a member's erasure: nothing of theirs is used from then on."""
+    if bodies and not yes:
+        click.confirm("erased bodies cannot be brought back. Erase them?", abort=True, err=True)
+    receipt, erased = people.erase(homes.open_home(path), subject, at, bodies=bodies)
+    if json_:
+        print_json(receipt.as_json() | {"bodies_erased": erased})
+    else:
+        click.echo(f"recorded at {count(receipt.position)}")
+        if bodies:
+            click.echo(f"erased the bodies of {count(erased)} earlier entries")
+
+
+def _append(path: str, events: Sequence[Event], json_: bool) -> None:
+    receipts = homes.open_home(path).append(events)
+    if json_:
+        print_json([receipt.as_json() for receipt in receipts])
+    else:
+        click.echo(f"recorded at {count(receipts[-1].position)}")

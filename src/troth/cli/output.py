@@ -1,0 +1,100 @@
+"""What all commands share: options, the home, tables, JSON, progress."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any, TypeVar
+
+import click
+
+from troth.core.values import Use
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+as_json = click.option("--json", "json_", is_flag=True, help="Print JSON for programs.")
+at_option = click.option("--at", metavar="INSTANT", help="T, ISO 8601; without it: now.")
+as_of_option = click.option(
+    "--as-of", type=click.IntRange(min=0), metavar="N", help="Ledger position; without it: the head."
+)
+records_option = click.option(
+    "--records", metavar="PATH", help="Parquet files to decide instead of the home's own records."
+)
+
+
+def use_options(command: F) -> F:
+    """``--purpose`` and ``--recipient``."""
+    command = click.option(
+        "--recipient", required=True, help="operator, affiliate:NAME, third_party:NAME or processor:NAME."
+    )(command)
+    return click.option("--purpose", required=True, help="Such as train.generative or improve.")(command)
+
+
+def use_of(purpose: str, recipient: str) -> Use:
+    """The use asked for. Raises BadInput."""
+    return Use(purpose, recipient)
+
+
+def print_json(value: object) -> None:
+    """One JSON document on standard output."""
+    click.echo(json.dumps(value, ensure_ascii=False, indent=None if not sys.stdout.isatty() else 2))
+
+
+def is_terminal() -> bool:
+    """Whether a person looks at standard output."""
+    return sys.stdout.isatty()
+
+
+def print_table(
+    headings: Sequence[str], rows: Iterable[Sequence[object]], *, title: str | None = None
+) -> None:
+    """A table: drawn on a terminal, tab-separated lines in a pipe."""
+    if not is_terminal():
+        click.echo("\t".join(headings))
+        for row in rows:
+            click.echo("\t".join(str(cell) for cell in row))
+        return
+    from rich.console import Console
+    from rich.markup import escape
+    from rich.table import Table
+
+    numbers = {index for index, one in enumerate(headings) if one in ("records", "members", "n", "share")}
+    table = Table(title=title, title_justify="left", header_style="bold", box=None, pad_edge=False)
+    for index, heading in enumerate(headings):
+        table.add_column(heading, justify="right" if index in numbers else "left", overflow="fold")
+    for row in rows:
+        table.add_row(*(escape(str(cell)) for cell in row))
+    Console().print(table)
+
+
+def count(number: int) -> str:
+    """A number as people read it."""
+    return f"{number:,}"
+
+
+@contextmanager
+def progress(what: str) -> Iterator[Callable[[int, int | None], None]]:
+    """A progress bar on a terminal, silence elsewhere. Yields a function of (done, total)."""
+    if not sys.stderr.isatty():
+        yield lambda done, total: None
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+    columns = (
+        SpinnerColumn(),
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TextColumn("{task.percentage:>3.0f}%"),
+        TimeElapsedColumn(),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task(what, total=None)
+
+        def report(done: int, total: int | None) -> None:
+            bar.update(task, completed=done, total=total)
+
+        yield report
