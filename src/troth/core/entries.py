@@ -7,12 +7,14 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import json
 from dataclasses import dataclass
 from typing import Final
 
 from troth.core.errors import BadInput, Corrupt, Place
 from troth.core.events import Event, public_type, subject_of
 from troth.core.shape import Shape
+from troth.core.stored import stored_event
 from troth.core.values import canonical, format_instant
 from troth.core.written import Json, read_event, write_event
 
@@ -21,6 +23,12 @@ PUBLIC_TYPES: Final = (
 ).split()
 
 SALT_BYTES: Final = 32
+
+# Events written down hold text, small integers, flags and ASCII keys only; for those the standard encoder
+# gives the bytes of RFC 8785, ten times as fast. A property test holds the two together.
+_ENCODER: Final = json.JSONEncoder(
+    ensure_ascii=False, sort_keys=True, separators=(",", ":"), allow_nan=False, check_circular=False
+)
 _HOUR: Final = 60 * 60 * 1_000_000
 
 
@@ -87,7 +95,10 @@ def make_body(what: Event | Act, recorded_at: int, previous: int | None) -> byte
     body: dict[str, Json] = {"event": write_event(what), "recorded_at": format_instant(recorded_at)}
     if subject_of(what) is not None:
         body["previous"] = previous
-    return canonical(body)
+    try:
+        return _ENCODER.encode(body).encode("utf-8")
+    except UnicodeEncodeError:
+        raise BadInput("this event has no canonical JSON form: a lone surrogate") from None
 
 
 def entry_type(what: Event | Act) -> str:
@@ -104,8 +115,10 @@ def read_body(kind: str, body: dict[str, Json], position: int) -> Event | Act:
     try:
         if "act" in body and isinstance(body["act"], dict):
             return Act(kind, body["act"])
-        return read_event(Shape(body["event"], f"ledger entry {position}"))
-    except (KeyError, BadInput) as error:
+        event = body["event"]
+        quick = stored_event(event) if isinstance(event, dict) else None
+        return quick if quick is not None else read_event(Shape(event, f"ledger entry {position}"))
+    except (KeyError, TypeError, ValueError, BadInput) as error:
         raise Corrupt(
             f"the body of entry {position} cannot be read: {error}",
             place=Place("ledger"),

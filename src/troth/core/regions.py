@@ -2,8 +2,8 @@
 
 Sources: ISO 3166-1; the accession treaties (in force dates); the Withdrawal Agreement of the
 United Kingdom (left on 2020-02-01 as decisions.md counts it); the EEA Agreement (in force
-1994-01-01, for Liechtenstein 1995-05-01) and its enlargement agreements as applied from the day
-of accession. Membership counts from midnight UTC of its date.
+1994-01-01, for Liechtenstein 1995-05-01). As decisions.md has it, the EEA holds the EU of the day and these
+three. Membership counts from midnight UTC of its date.
 """
 
 from __future__ import annotations
@@ -46,15 +46,7 @@ _EU_ACCESSIONS = {
 }
 _EU_EXITS = {"GB": "2020-02-01"}
 _EEA_START = "1994-01-01"
-# AT, FI and SE were in the EEA a year before they were in the EU.
-_EEA_OTHERS = {
-    "AT": "1994-01-01",
-    "FI": "1994-01-01",
-    "SE": "1994-01-01",
-    "IS": "1994-01-01",
-    "NO": "1994-01-01",
-    "LI": "1995-05-01",
-}
+_EEA_OTHERS = {"IS": "1994-01-01", "NO": "1994-01-01", "LI": "1995-05-01"}
 
 Span: TypeAlias = tuple[int, int | None]
 """Half-open interval of instants [start, stop); stop None is without end."""

@@ -32,6 +32,7 @@ class Shape:
         self._lines = lines or {}
         self._path = path
         self._asked: set[str] = set()
+        self._mapped: Mapping[str, object] | None = None
 
     @property
     def place(self) -> Place:
@@ -113,9 +114,12 @@ class Shape:
         return tuple(self._mapping())
 
     def _mapping(self) -> Mapping[str, object]:
+        if self._mapped is not None:
+            return self._mapped
         if not isinstance(self.value, Mapping) or not all(isinstance(key, str) for key in self.value):
             self.refuse(f"expected a mapping of names to values, got {_kind(self.value)}")
-        return self.value
+        self._mapped = self.value
+        return self._mapped
 
     def has(self, key: str) -> bool:
         """Whether the mapping has the key, even with null."""

@@ -152,6 +152,8 @@ class Standing:
             if isinstance(event, Attributes)
         ]
         self._attributes.sort(key=lambda entry: entry[0])
+        # The same few versions are asked about again and again, at t0, at T and at joining.
+        self._in_effect: dict[tuple[int, int], bool] = {}
 
     @cached_property
     def joined(self) -> int | None:
@@ -198,12 +200,16 @@ class Standing:
 
     def in_effect(self, placed: Placed, instant: int) -> bool:
         """The version is in effect for this member at an instant."""
-        terms = placed.terms
-        return (
-            terms.effective_at <= instant
-            and terms.published_at <= instant
-            and self.in_audience(terms.audience, instant)
-        )
+        asked = (placed.position, instant)
+        found = self._in_effect.get(asked)
+        if found is None:
+            terms = placed.terms
+            found = self._in_effect[asked] = (
+                terms.effective_at <= instant
+                and terms.published_at <= instant
+                and self.in_audience(terms.audience, instant)
+            )
+        return found
 
     def told(self, placed: Placed, instant: int) -> bool:
         """The member had been told of the version: by joining under it, by notice in time, or by accepting it."""

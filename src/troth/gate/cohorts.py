@@ -96,10 +96,11 @@ class Cohorts:
             below = bisect_right(instants, self.first)
             inside = [one for one in instants[below:] if one <= self.world.now]
             edges = [EARLIEST, *inside, LATEST]
+            standing = Standing(self.world.known, history, self.world.now)
             for index in range(len(inside) + 1):
                 start, stop = edges[index], edges[index + 1]
                 cohort = self._cohort((shape, below + index))
-                self._fill(cohort, history, max(start, self.first), stop)
+                self._fill(cohort, standing, max(start, self.first), stop)
                 yield subject, start, stop, cohort
 
     def windows(self) -> Iterator[tuple[int, int, int, int, int]]:
@@ -125,14 +126,13 @@ class Cohorts:
             self._cells.append(_Cells())
         return found
 
-    def _fill(self, cohort: int, history: History, start: int, stop: int) -> None:
+    def _fill(self, cohort: int, standing: Standing, start: int, stop: int) -> None:
         """See to it that the cohort has a code for every world interval that a span touches."""
         cells = self._cells[cohort]
         interval = (bisect_right(self.breaks, start), bisect_right(self.breaks, stop - 1))
         if interval in cells.asked:
             return
         cells.asked.add(interval)
-        standing = Standing(self.world.known, history, self.world.now)
         if self.timeless and cells.timeless is None:
             cells.timeless = self._judge(standing, None)
         for index in range(interval[0], interval[1] + 1):
