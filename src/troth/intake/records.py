@@ -1,0 +1,211 @@
+"""The home's record store: a folder of Parquet parts that only ever grows by whole parts.
+
+An import may be killed at any moment and run again: what is stored is recognised and counted as
+duplicates, so the second run continues where the first one stopped.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import os
+import secrets
+from collections.abc import Callable
+from dataclasses import astuple, replace
+from pathlib import Path
+from types import TracebackType
+from typing import Final, Self
+
+from troth.core.errors import BadInput, Place, Unavailable
+from troth.intake.parts import (
+    count_rows,
+    find_rows,
+    part_paths,
+    remove_leftovers,
+    storage_errors,
+    sync_folder,
+    write_part,
+)
+from troth.intake.rows import Row
+
+PART_ROWS: Final = 100_000
+PART_BYTES: Final = 64 * 1024 * 1024
+"""A part holds at most so many rows and about so many bytes; also what an import keeps in memory."""
+
+OnConflict = Callable[[Row, tuple[str, ...]], None]
+
+
+class RecordStore:
+    """The records of a home, in a folder that is made when the first record comes."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def paths(self) -> list[Path]:
+        """The whole Parquet parts, oldest first; empty where nothing was imported yet."""
+        return part_paths(self.folder)
+
+    def count(self) -> int:
+        """The number of records.
+
+        Raises:
+            Corrupt: a part cannot be read.
+        """
+        return count_rows(self.paths())
+
+    def session(
+        self,
+        *,
+        on_conflict: OnConflict,
+        draw: Callable[[int], bytes] = secrets.token_bytes,
+        dry_run: bool = False,
+        part_rows: int = PART_ROWS,
+    ) -> ImportSession:
+        """An import into this store; use it in a ``with``, which stores the last part if nothing was raised.
+
+        Args:
+            on_conflict: called with a row whose id stands for another record, and the columns that differ.
+            draw: gives that many random bytes; salts come from it.
+            dry_run: find out everything, write nothing.
+            part_rows: rows of a part at most.
+
+        Raises:
+            Unavailable: another import is writing, or storage failed.
+        """
+        lock = None if dry_run else _prepare(self.folder)
+        return ImportSession(self.folder, lock, on_conflict, draw, part_rows)
+
+
+class ImportSession:
+    """Rows on their way into a store; ``imported`` and ``duplicates`` are exact once the session has ended."""
+
+    def __init__(
+        self,
+        folder: Path,
+        lock: int | None,
+        on_conflict: OnConflict,
+        draw: Callable[[int], bytes],
+        part_rows: int,
+    ) -> None:
+        self.imported = 0
+        self.duplicates = 0
+        self._folder = folder
+        self._lock = lock
+        self._on_conflict = on_conflict
+        self._draw = draw
+        self._part_rows = part_rows
+        self._waiting: list[Row] = []
+        self._weight = 0
+        self._rehearsed: dict[bytes, bytes] = {}
+
+    def add(self, row: Row) -> None:
+        """Take a row; it is stored with its part, at the latest when the session ends.
+
+        Raises:
+            Unavailable: storage failed; earlier parts are stored.
+            Corrupt: a part of the store cannot be read.
+        """
+        self._waiting.append(row)
+        self._weight += row.weight
+        if len(self._waiting) >= self._part_rows or self._weight >= PART_BYTES:
+            self._settle()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        try:
+            if kind is None:
+                self._settle()
+        finally:
+            if self._lock is not None:
+                os.close(self._lock)
+                self._lock = None
+
+    def _settle(self) -> None:
+        """Tell new rows from known ones and store the new ones as one part."""
+        rows, self._waiting, self._weight = self._waiting, [], 0
+        asked = {row.id for row in rows} | {row.other_id for row in rows if row.other_id is not None}
+        known = find_rows(part_paths(self._folder), asked)
+        new: dict[str, Row] = {}
+        for row in rows:
+            taken = self._place(row, known, new)
+            if taken is not None:
+                new[taken.id] = taken
+        self._store(new)
+
+    def _place(self, row: Row, known: dict[str, Row], new: dict[str, Row]) -> Row | None:
+        """The row under the id that it gets, or None where it is not stored."""
+
+        def differences(one: Row) -> tuple[str, ...] | None:
+            """None: the id is free; empty: the same record has it; else the columns that differ."""
+            other = new.get(one.id) or known.get(one.id)
+            if other is not None:
+                return one.differs_from(other)
+            digest = self._rehearsed.get(_digest(one.id))
+            if digest is None:
+                return None
+            return () if digest == _content_digest(one) else ("content",)
+
+        found = differences(row)
+        if found and row.other_id is not None:
+            row = replace(row, id=row.other_id)
+            # That identity is a digest of the content, so whoever has it is the same record.
+            found = None if differences(row) is None else ()
+        if found is None:
+            return row
+        if found:
+            self._on_conflict(row, found)
+        else:
+            self.duplicates += 1
+        return None
+
+    def _store(self, new: dict[str, Row]) -> None:
+        if not new:
+            return
+        if self._lock is None:
+            self._rehearsed |= {_digest(id_): _content_digest(row) for id_, row in new.items()}
+        else:
+            write_part(self._folder, list(new.values()), self._draw)
+        self.imported += len(new)
+
+
+def _digest(text: str) -> bytes:
+    return hashlib.blake2b(text.encode(), digest_size=16).digest()
+
+
+def _content_digest(row: Row) -> bytes:
+    """Of what ``Row.differs_from`` compares."""
+    everywhere = replace(row, id="", where=None)  # type: ignore[arg-type]
+    if row.other_id is not None:
+        parts: object = (row.author, row.addressees, row.title, row.body)
+    else:
+        parts = astuple(replace(everywhere, notes=()))
+    return _digest(repr(parts))
+
+
+def _prepare(folder: Path) -> int:
+    """Make the folder, take the writer's lock, clear what a killed import left."""
+    with storage_errors(folder):
+        if not folder.is_dir():
+            if folder.exists():
+                raise BadInput("is no folder, so it cannot hold records", place=Place(str(folder)))
+            folder.mkdir(mode=0o700)
+            sync_folder(folder.parent)
+        lock = os.open(folder / ".lock", os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            remove_leftovers(folder)
+        except BlockingIOError:
+            os.close(lock)
+            raise Unavailable(
+                "another import is writing to this record store",
+                place=Place(str(folder)),
+                remedy="wait until it is done and repeat",
+            ) from None
+        except OSError:
+            os.close(lock)
+            raise
+    return lock
