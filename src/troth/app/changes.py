@@ -100,10 +100,13 @@ def what_if(
     _add(told, notices)
     records = open_records(records_of(home) if source is None else bound(home, source))
     tables = [Gate(one, use, now, progress).decide(records) for one in (known, after, told)]
+    before, unheard, heard = (_count(table) for table in tables)
     return WhatIf(
-        use,
-        now,
-        *(_count(table) for table in tables),
+        use=use,
+        at=now,
+        before=before,
+        after=unheard,
+        after_told=heard,
         moved=_moved(tables[0], tables[2]),
         to_tell={
             f"{event.document} {event.version}": len(untold(after, Placed(position, event), now))
@@ -224,5 +227,3 @@ def audience_of(known: Known, terms: Terms, at: int) -> list[str]:
     """The members in the audience of a version at an instant."""
     placed = find_version(known, terms.document, terms.version)
     return [subject for subject, _ in _reach(known, placed, at)]
-
-

@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import ibis
 import ibis.expr.types as ir
@@ -17,7 +18,7 @@ from troth.core.errors import BadInput, Place
 from troth.core.reasons import VERDICTS
 from troth.core.values import Record, Use
 from troth.core.written import Json
-from troth.gate.duck import connect
+from troth.gate import duck
 from troth.gate.gate import Gate, Source, Summary, open_records, summarise
 
 Progress = Callable[[int, int], None]
@@ -86,13 +87,8 @@ def read_parquet(home: Home, source: str | Path) -> ir.Table:
     Raises:
         BadInput: no such file, or no Parquet.
     """
-    from troth.gate.duck import explain_read_error
-
     pattern = str(Path(source) / "*.parquet") if Path(source).is_dir() else str(source)
-    try:
-        return connect(home.config.threads, home.config.memory).read_parquet(pattern)
-    except Exception as error:
-        raise explain_read_error(pattern, error) from None
+    return duck.read_parquet(pattern, home.config.threads, home.config.memory)
 
 
 def records_of(home: Home) -> ir.Table:
@@ -110,12 +106,11 @@ def records_of(home: Home) -> ir.Table:
     return read_parquet(home, home.records_path)
 
 
-def timed_summary(gate: HomeGate, source: Source | None = None) -> dict[str, Json]:
+def timed_summary(gate: HomeGate, source: Source | None = None) -> dict[str, Any]:
     """The JSON of ``troth decide --summary``."""
     started = time.monotonic()
     summary = gate.summary(source)
-    # Canonical JSON has no floats: this document is for people and programs, not for hashing.
-    return summary.as_json() | {"seconds": round(time.monotonic() - started, 3)}  # type: ignore[dict-item]
+    return {**summary.as_json(), "seconds": round(time.monotonic() - started, 3)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -229,9 +224,7 @@ class Checked:
         }
 
 
-def check(
-    gate: HomeGate, ids: pa.Table, source: Source | None = None, limit: int | None = 20
-) -> Checked:
+def check(gate: HomeGate, ids: pa.Table, source: Source | None = None, limit: int | None = 20) -> Checked:
     """Check a data set by the ids of its records (column ``id``) against the home's records.
 
     A row whose record the home does not know may not be used: nobody knows whose it is. It counts as a gap.
@@ -268,5 +261,3 @@ def check(
         for row in listed
     ]
     return Checked(ids.num_rows, counts, unknown, refused)
-
-

@@ -14,9 +14,11 @@ import pyarrow.parquet as pq
 
 from troth.app.decisions import HomeGate
 from troth.core.errors import BadInput, Place
+from troth.gate.duck import batches
 from troth.gate.gate import Source
 
 _MIB = 2**20
+_ROWS = 100_000
 
 
 def read_ids(path: Path, column: str = "id") -> pa.Table:
@@ -54,7 +56,9 @@ def _data_files(path: Path) -> list[Path]:
         if files:
             return files
     raise BadInput(
-        "holds no data that can be checked", place=Place(str(path)), remedy="expected .arrow, .parquet or .jsonl"
+        "holds no data that can be checked",
+        place=Place(str(path)),
+        remedy="expected .arrow, .parquet or .jsonl",
     )
 
 
@@ -90,13 +94,13 @@ def write_verdicts(gate: HomeGate, source: Source | None, path: Path) -> int:
     Columns: id, verdict, reason, party, judged, codes (see ``troth.gate.plan.decided``).
     """
     table = gate.decide(source).select("id", "verdict", "reason", "party", "judged", "codes")
-    reader = table.to_pyarrow_batches(chunk_size=100_000)
     temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.making")
     written = 0
     try:
-        with pq.ParquetWriter(temporary, reader.schema, compression="zstd") as writer:
-            for batch in reader:
-                writer.write_batch(batch)
+        schema = table.schema().to_pyarrow()
+        with pq.ParquetWriter(temporary, schema, compression="zstd") as writer:
+            for batch in batches(table, _ROWS):
+                writer.write_batch(batch.cast(schema))
                 written += batch.num_rows
         # Verdicts tell who chose what: readable by their owner alone.
         temporary.chmod(0o600)

@@ -22,18 +22,16 @@ def import_subjects(home: Home, path: Path, *, dry_run: bool = False) -> tuple[i
     events = list(read_subjects(path))
     with home.reading() as ledger:
         known = ledger.known(None, [event.subject for event in events])
-    fresh = []
-    for event in events:
-        if all(event != there for _, there in known.member(event.subject)):
-            fresh.append(event)
+    there = {
+        (event.subject, event) for event in events for _, old in known.member(event.subject) if old == event
+    }
+    fresh = [event for event in events if (event.subject, event) not in there]
     if fresh and not dry_run:
         home.append(fresh)
     return len(events), len(fresh)
 
 
-def erase(
-    home: Home, subject: str, at: int | str | None, *, bodies: bool = False
-) -> tuple[Receipt, int]:
+def erase(home: Home, subject: str, at: int | str | None, *, bodies: bool = False) -> tuple[Receipt, int]:
     """Record a member's erasure; with ``bodies`` the bodies and salts of their earlier entries go for good.
 
     The entry of the erasure itself stays: it is the proof that it was honoured.

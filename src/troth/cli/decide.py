@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -60,17 +61,15 @@ def decide(
         return
     with progress("folding members") as report:
         gate = decisions.open_gate(home, use, at, as_of, report)
+        answer: dict[str, Any]
         if out is not None:
-            written = outside.write_verdicts(gate, records, out)
+            answer = {"records": outside.write_verdicts(gate, records, out), "path": str(out)}
         else:
             answer = decisions.timed_summary(gate, records)
-    if out is not None:
-        if json_:
-            print_json({"records": written, "path": str(out)})
-        else:
-            click.echo(f"wrote {count(written)} verdicts to {out}")
-    elif json_:
+    if json_:
         print_json(answer)
+    elif out is not None:
+        click.echo(f"wrote {count(answer['records'])} verdicts to {out}")
     else:
         question = gate.question
         click.echo(
@@ -80,7 +79,7 @@ def decide(
         print_summary(answer)
 
 
-def print_summary(answer: dict) -> None:  # type: ignore[type-arg]
+def print_summary(answer: dict[str, Any]) -> None:
     """Counts by verdict and reason, for people."""
     total = answer["records"]
     print_table(
@@ -161,7 +160,9 @@ def print_explanation(found: decisions.Explanation) -> None:
 @at_option
 @as_of_option
 @records_option
-@click.option("--limit", type=click.IntRange(min=0), default=20, show_default=True, help="Refused rows to list.")
+@click.option(
+    "--limit", type=click.IntRange(min=0), default=20, show_default=True, help="Refused rows to list."
+)
 @as_json
 @click.pass_obj
 def check(

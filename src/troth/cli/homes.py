@@ -83,11 +83,11 @@ def show(path: str, start: int, limit: int, json_: bool) -> None:
         return
     print_table(
         ("position", "type", "time", "says"),
-        [
-            (stored.position, stored.entry.type, stored.entry.time, _short(body))
-            for stored, body in rows
-        ],
+        [(stored.position, stored.entry.type, stored.entry.time, _short(body)) for stored, body in rows],
     )
+
+
+_SHOWN = 100
 
 
 def _short(body: object) -> str:
@@ -96,7 +96,7 @@ def _short(body: object) -> str:
     text = ", ".join(
         f"{key}: {value}" for key, value in (body.items() if isinstance(body, dict) else [("", body)])
     )
-    return text if len(text) <= 100 else text[:99] + "…"
+    return text if len(text) <= _SHOWN else text[: _SHOWN - 1] + "…"
 
 
 @ledger.command("check")

@@ -45,7 +45,7 @@ def show(path: str, subject: str, json_: bool) -> None:
     with homes.open_home(path).reading() as ledger:
         history = ledger.history(subject)
     if json_:
-        print_json([{"position": position} | write_event(event) for position, event in history])
+        print_json([{"position": position, **write_event(event)} for position, event in history])
         return
     print_table(
         ("position", "what", "details"),
@@ -71,7 +71,10 @@ def setting() -> None:
 @click.argument("value", type=click.Choice(["on", "off"]))
 @click.option("--covers-past", is_flag=True, help="On also for what was written before.")
 @click.option(
-    "--by", type=click.Choice(["member", "guardian", "operator", "signal"]), default="member", show_default=True
+    "--by",
+    type=click.Choice(["member", "guardian", "operator", "signal"]),
+    default="member",
+    show_default=True,
 )
 @at_option
 @as_json

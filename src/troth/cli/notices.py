@@ -77,7 +77,7 @@ def list_(path: str, json_: bool) -> None:
     """List all notices."""
     found = changes.notices(homes.open_home(path))
     if json_:
-        print_json([{"position": position} | write_event(one) for position, one in found])
+        print_json([{"position": position, **write_event(one)} for position, one in found])
         return
     print_table(
         ("position", "document", "version", "to", "channel", "at", "delivered"),

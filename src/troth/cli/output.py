@@ -74,14 +74,25 @@ def count(number: int) -> str:
     return f"{number:,}"
 
 
+def _unheard(_done: int, _total: int | None) -> None:
+    """Progress that nobody follows."""
+
+
 @contextmanager
 def progress(what: str) -> Iterator[Callable[[int, int | None], None]]:
     """A progress bar on a terminal, silence elsewhere. Yields a function of (done, total)."""
     if not sys.stderr.isatty():
-        yield lambda done, total: None
+        yield _unheard
         return
     from rich.console import Console
-    from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+    from rich.progress import (
+        BarColumn,
+        Progress,
+        SpinnerColumn,
+        TextColumn,
+        TimeElapsedColumn,
+        TimeRemainingColumn,
+    )
 
     columns = (
         SpinnerColumn(),

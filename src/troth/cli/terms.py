@@ -48,7 +48,9 @@ def add(path: str, files: tuple[Path, ...], dry_run: bool, json_: bool) -> None:
         print_json([receipt.as_json() for receipt in receipts])
         return
     for event, receipt in zip(events, receipts, strict=True):
-        name = f"{event.document} {event.version}" if isinstance(event, Terms) else type(event).__name__.lower()
+        name = (
+            f"{event.document} {event.version}" if isinstance(event, Terms) else type(event).__name__.lower()
+        )
         click.echo(f"recorded {name} at {receipt.position}")
 
 
@@ -59,7 +61,15 @@ def list_(path: str, json_: bool) -> None:
     """List the versions of all documents."""
     known, _ = homes.open_home(path).known(subjects=())
     rows = [
-        (placed.position, one.document, one.kind, one.version, one.published_at, one.effective_at, one.clauses)
+        (
+            placed.position,
+            one.document,
+            one.kind,
+            one.version,
+            one.published_at,
+            one.effective_at,
+            one.clauses,
+        )
         for versions in known.documents.values()
         for placed in versions
         for one in [placed.terms]
@@ -69,7 +79,13 @@ def list_(path: str, json_: bool) -> None:
         keys = ("position", "terms", "kind", "version", "published_at", "effective_at", "clauses")
         print_json(
             [
-                dict(zip(keys, (*row[:4], format_instant(row[4]), format_instant(row[5]), len(row[6])), strict=True))
+                dict(
+                    zip(
+                        keys,
+                        (*row[:4], format_instant(row[4]), format_instant(row[5]), len(row[6])),
+                        strict=True,
+                    )
+                )
                 for row in rows
             ]
         )
@@ -172,7 +188,11 @@ def what_if(
         print_json(result.as_json())
         return
     click.echo(f"{purpose} by {recipient}, asked for {format_instant(result.at)}\n")
-    columns = (("before", result.before), ("after, nobody told", result.after), ("after, all told", result.after_told))
+    columns = (
+        ("before", result.before),
+        ("after, nobody told", result.after),
+        ("after, all told", result.after_told),
+    )
     print_table(
         ("", *(name for name, _ in columns)),
         [

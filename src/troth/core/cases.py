@@ -78,7 +78,7 @@ def read_case(shape: Shape) -> Case:
 
 
 def read_record(shape: Shape) -> Record:
-    """Read a record; ``created_at``, ``author``, ``addressees``, ``topics``, ``deleted_at``, ``body`` may be missing."""
+    """Read a record; all but ``id`` and ``category`` may be missing."""
     created, deleted, author = (shape.get(key) for key in ("created_at", "deleted_at", "author"))
     addressees, topics, body = (shape.get(key) for key in ("addressees", "topics", "body"))
     if body:

@@ -96,8 +96,7 @@ def combination(categories: tuple[str, ...], known: Known) -> str:
 
 def parties_that_count(record: Record, mode: str) -> list[tuple[str, str]]:
     """Author, then addressees as listed, each once; the author alone where no rule asks for all or any."""
-    assert record.author is not None
-    counted = {record.author: "author"}
+    counted = {record.author or "": "author"}
     if mode != "author":
         for addressee in record.addressees:
             counted.setdefault(addressee, "addressee")
@@ -124,8 +123,9 @@ class Judge:
 
     @property
     def t0(self) -> int:
-        """When the record was created; only asked for once step 1 found it known."""
-        assert self.t0_or_none is not None
+        """When the record was created; asked for only once step 1 found it known."""
+        if self.t0_or_none is None:
+            raise ValueError("t0 is not known")
         return self.t0_or_none
 
     def judge(self) -> tuple[set[Reason], list[Binding]]:
@@ -168,7 +168,9 @@ class Judge:
         if not isinstance(born, tuple):
             if self.rules.unknown_age == "gap":
                 reasons.add(R.UNKNOWN_AGE)
-        elif self.t0_or_none is not None and day_of(self.t0) < comes_of_age(born, self.rules.minimum_age or 0):
+        elif self.t0_or_none is not None and day_of(self.t0) < comes_of_age(
+            born, self.rules.minimum_age or 0
+        ):
             reasons.add(R.MINOR)
         return reasons
 
@@ -200,9 +202,7 @@ class Judge:
         objection = self.s.last_objection
         if not self.use.trains or objection is None:
             return set()
-        consented = any(
-            given.when > objection and not given.withdrawn for given in self.matching_consents
-        )
+        consented = any(given.when > objection and not given.withdrawn for given in self.matching_consents)
         switched_on = any(
             choice.on and choice.when > objection
             for setting in self.governing_settings
@@ -219,9 +219,7 @@ class Judge:
             promise
             for promise in bound
             if promise.clause.covers(self.use.purpose, self.use.recipient, self.categories)
-            and not any(
-                given.when[0] >= promise.terms.effective_at for given in self.covering_consents
-            )
+            and not any(given.when[0] >= promise.terms.effective_at for given in self.covering_consents)
         ]
 
     # 6. Ground
@@ -352,9 +350,7 @@ class Judge:
     def matching_consents(self) -> list[Given]:
         """Consents given by T whose scope matches."""
         return [
-            given
-            for given in self.s.consents
-            if consent_matches(given.consent, self.use, self.categories)
+            given for given in self.s.consents if consent_matches(given.consent, self.use, self.categories)
         ]
 
     @cached_property

@@ -70,7 +70,12 @@ def parse_entry(data: bytes) -> Entry:
         entry = Entry(kind.decode("ascii"), time.decode("ascii"), commitment)
     except ValueError:
         raise BadInput("not a troth/entry/v1 entry") from None
-    if head != b"troth/entry/v1" or end or kind.decode() not in PUBLIC_TYPES or len(commitment) != 32:
+    if (
+        head != b"troth/entry/v1"
+        or end
+        or kind.decode() not in PUBLIC_TYPES
+        or len(commitment) != hashlib.sha256().digest_size
+    ):
         raise BadInput("not a troth/entry/v1 entry")
     if entry.text() != data:
         raise BadInput("the entry is not in its canonical form")

@@ -17,6 +17,9 @@ T = TypeVar("T")
 
 Path = tuple[str | int, ...]
 
+_SHOWN = 60
+"""How much of a wrong value an error shows, in characters."""
+
 
 class Shape:
     """One value of a document, its path in it, and the lines of the document's values.
@@ -162,7 +165,7 @@ def _kind(value: object) -> str:
         case bool():
             return "true" if value else "false"
         case str():
-            return repr(value if len(value) <= 60 else value[:57] + "…")
+            return repr(value if len(value) <= _SHOWN else value[: _SHOWN - 1] + "…")
         case int() | float():
             return f"the number {value}"
         case Mapping():

@@ -324,9 +324,7 @@ class Standing:
                 holding = ((since, position), entry)
         if holding is None:
             return False
-        return next(
-            (one.on for one in holding[1].defaults if self.in_audience(one.audience, instant)), False
-        )
+        return next((one.on for one in holding[1].defaults if self.in_audience(one.audience, instant)), False)
 
     def choices(self, setting: str) -> list[Choice]:
         """The explicit choices of a switch at or before T, in order; withdrawals are choices of off."""
@@ -361,14 +359,13 @@ class Standing:
     @cached_property
     def last_objection(self) -> When | None:
         """The last objection at or before T; a withdrawal of everything is one."""
-        return max(
-            (
-                (event.at, position)
-                for position, event in self._history
-                if (isinstance(event, Objection) or _withdraws_all(event)) and event.at <= self.now  # type: ignore[union-attr]
-            ),
-            default=None,
-        )
+        found = [
+            (event.at, position)
+            for position, event in self._history
+            if isinstance(event, Objection | Withdraw)
+            if event.at <= self.now and (isinstance(event, Objection) or _withdraws_all(event))
+        ]
+        return max(found, default=None)
 
     @cached_property
     def consents(self) -> list[Given]:
@@ -392,8 +389,8 @@ class Standing:
         ]
 
 
-def _withdraws_all(event: MemberEvent) -> bool:
-    return isinstance(event, Withdraw) and event.setting is None and event.consent is None
+def _withdraws_all(event: Withdraw) -> bool:
+    return event.setting is None and event.consent is None
 
 
 def covering_permits(placed: Placed, use: Use, categories: tuple[str, ...]) -> list[Binding]:

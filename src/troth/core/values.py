@@ -15,6 +15,7 @@ import rfc8785
 
 from troth.core.errors import BadInput
 
+_MINUTES_PER_HOUR = 60
 MICROSECONDS_PER_DAY = 24 * 60 * 60 * 1_000_000
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -61,7 +62,7 @@ def _zone(text: str | None) -> timezone:
     if text is None or text in "Zz":
         return UTC
     digits = text[1:].replace(":", "").ljust(4, "0")
-    if int(digits[2:]) > 59:
+    if int(digits[2:]) >= _MINUTES_PER_HOUR:
         raise ValueError(f"an offset has at most 59 minutes, got {text}")
     offset = timedelta(hours=int(digits[:2]), minutes=int(digits[2:]))
     return timezone(-offset if text[0] == "-" else offset)
@@ -112,11 +113,7 @@ def format_day(day: Day) -> str:
 
 def covers(listed: str, value: str) -> bool:
     """Whether a listed value covers another: itself and all below it; ``any`` covers all."""
-    return (
-        listed in ("any", value)
-        or value.startswith(listed + ".")
-        or value.startswith(listed + ":")
-    )  # fmt: skip
+    return listed in ("any", value) or value.startswith((listed + ".", listed + ":"))
 
 
 def any_covers(listed: tuple[str, ...], value: str) -> bool:

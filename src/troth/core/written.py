@@ -6,6 +6,7 @@ each other.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import Final, TypeAlias
 
@@ -209,9 +210,12 @@ def _read_attributes(shape: Shape) -> Attributes:
     return Attributes(shape.need("subject").as_text(), shape.need("since").as_instant(), tuple(named))
 
 
+_BARE_YEAR: Final = re.compile(r"(?!0000)[0-9]{4}")
+
+
 def _read_born(shape: Shape) -> Day:
     text = shape.as_text()
-    if text.isascii() and text.isdigit() and len(text) == 4 and text != "0000":
+    if _BARE_YEAR.fullmatch(text):
         return (int(text), 12, 31)
     return shape.checked(parse_day)
 
@@ -307,7 +311,8 @@ def _read_regime(shape: Shape) -> Regime:
 
 def _read_rules(shape: Shape) -> Rules:
     every, some, age, unknown, closed = (
-        shape.get(key) for key in ("all_parties", "any_party", "minimum_age", "unknown_age", "closed_ends_use")
+        shape.get(key)
+        for key in ("all_parties", "any_party", "minimum_age", "unknown_age", "closed_ends_use")
     )
     return Rules(
         all_parties=every.texts(check_category) if every else None,
@@ -460,9 +465,7 @@ def _write_member_event(
             }
         case Withdraw():
             return {
-                "withdraw": _with(
-                    subject=event.subject, at=at, setting=event.setting, consent=event.consent
-                )
+                "withdraw": _with(subject=event.subject, at=at, setting=event.setting, consent=event.consent)
             }
         case Objection():
             return {"object": {"subject": event.subject, "at": at}}

@@ -14,6 +14,7 @@ from __future__ import annotations
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from datetime import MAXYEAR
 from typing import Final, TypeAlias
 
 from troth.core.decide import Judge, comes_of_age
@@ -221,7 +222,7 @@ class _Sketcher:
 
     def _of_age(self, born: Day) -> int:
         year, month, day = comes_of_age(born, self.world.known.rules.minimum_age or 0)
-        return LATEST if year > 9999 else start_of_day((year, month, day))
+        return LATEST if year > MAXYEAR else start_of_day((year, month, day))
 
     def _told(self, event: Notice) -> list[_Part]:
         days = self.world.notice_days.get((event.document, event.version))
@@ -231,7 +232,7 @@ class _Sketcher:
         # A notice that is not old enough at T is none at any t0 either.
         return [(told, True, ("told", event.document, event.version))] if told <= self.world.now else []
 
-    def _part(
+    def _part(  # noqa: PLR0911 - a table of kinds reads best as one match
         self, event: Accept | Choose | Consent | Withdraw | Objection | Erase, consents: dict[str, int]
     ) -> list[_Part]:
         """What of an event at or before T can matter."""

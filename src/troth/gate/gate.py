@@ -20,7 +20,7 @@ import pyarrow as pa
 from troth.core.decide import combination
 from troth.core.errors import BadInput
 from troth.core.events import Consent
-from troth.core.reasons import VERDICTS, Reason, from_bits, verdict_of
+from troth.core.reasons import BY_TEXT, VERDICTS, Reason, from_bits
 from troth.core.standing import Known
 from troth.core.values import Use, any_covers, topic_category
 from troth.core.written import Json
@@ -72,7 +72,7 @@ class Gate:
         self.known = known
         self.use = use
         self.at = at
-        self._progress = progress or (lambda done, total: None)
+        self._progress = progress or _unheard
 
     def decide(self, source: Source) -> ir.Table:
         """The records of a table with ``verdict``, ``reason``, ``party`` and more; see ``troth.gate.plan.decided``.
@@ -122,13 +122,17 @@ class Gate:
 
     def _facts(self, records: ir.Table) -> _Facts:
         several = records.addressees.length().fill_null(0) > 1
-        row = records.aggregate(
-            first=records.created_at.min(),
-            timeless=records.created_at.isnull().any(),
-            wide=several.sum(),
-            wide_ids=records.id.nunique(where=several),
-            unnamed=records.id.isnull().any() | records.category.isnull().any(),
-        ).to_pyarrow().to_pylist()[0]
+        row = (
+            records.aggregate(
+                first=records.created_at.min(),
+                timeless=records.created_at.isnull().any(),
+                wide=several.sum(),
+                wide_ids=records.id.nunique(where=several),
+                unnamed=records.id.isnull().any() | records.category.isnull().any(),
+            )
+            .to_pyarrow()
+            .to_pylist()[0]
+        )
         if row["unnamed"]:
             raise BadInput("a record has no id or no category", remedy="give each record both")
         if row["wide"] != row["wide_ids"]:
@@ -175,6 +179,10 @@ class Gate:
         return any(one.partition(":")[0] == "topic" for one in self._listed)
 
 
+def _unheard(_done: int, _total: int) -> None:
+    """Progress that nobody follows."""
+
+
 @dataclass(frozen=True, slots=True)
 class _Facts:
     first: int
@@ -195,9 +203,7 @@ class _Kinds:
         sets: list[tuple[tuple[bool, ...], tuple[str, ...]]] = []
         rows = []
         for key, categories in sorted(keys.items()):
-            signature = tuple(
-                any(any_covers((one,), category) for category in categories) for one in listed
-            )
+            signature = tuple(any(any_covers((one,), category) for category in categories) for one in listed)
             if signature not in numbers:
                 numbers[signature] = len(sets)
                 sets.append((signature, categories))
@@ -255,7 +261,9 @@ def open_records(source: Source) -> ir.Table:
     elif isinstance(source, pa.Table):
         table = ibis.memtable(source)
     else:
-        table = _read_parquet(str(source))
+        from troth.gate.duck import read_parquet
+
+        table = read_parquet(str(source))
     missing = [name for name in _REQUIRED if name not in table.columns]
     if missing:
         raise BadInput(
@@ -272,16 +280,6 @@ def open_records(source: Source) -> ir.Table:
         addressees=_texts(table, "addressees", schema),
         topics=_texts(table, "topics", schema),
     )
-
-
-def _read_parquet(pattern: str) -> ir.Table:
-    from troth.gate.duck import connect, explain_read_error
-
-    backend = connect()
-    try:
-        return backend.read_parquet(pattern)
-    except Exception as error:
-        raise explain_read_error(pattern, error) from None
 
 
 def _text(table: ir.Table, name: str, schema: ibis.Schema) -> ir.StringValue:
@@ -322,14 +320,13 @@ def summarise(table: ir.Table) -> Summary:
     first: dict[Reason, int] = {}
     every: dict[Reason, int] = {}
     total = would = 0
-    by_text = {reason.text: reason for reason in Reason}
     for row in counted.to_pyarrow().to_pylist():
         count = row["records"]
         total += count
         verdicts[row["verdict"]] += count
         would += count if row["any_party_would_allow"] else 0
         if row["reason"] is not None:
-            first[by_text[row["reason"]]] = first.get(by_text[row["reason"]], 0) + count
+            first[BY_TEXT[row["reason"]]] = first.get(BY_TEXT[row["reason"]], 0) + count
         for reason in from_bits(row["all_codes"]):
             every[reason] = every.get(reason, 0) + count
     return Summary(
@@ -339,6 +336,3 @@ def summarise(table: ir.Table) -> Summary:
         {reason.text: every[reason] for reason in sorted(every)},
         would,
     )
-
-
-__all__ = ["Gate", "Source", "Summary", "open_records", "summarise", "verdict_of"]

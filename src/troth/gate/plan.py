@@ -155,7 +155,9 @@ def _fold_narrow(prepared: ir.Table, small: SmallSide) -> ir.Table:
     first, second = coded[f"{_P}c0"], coded[f"{_P}c1"]
     pair = second.notnull()
     ahead = ibis.ifelse(
-        coded[f"{_P}mode"] == ANY_PARTY, _badness(second) < _badness(first), _badness(second) > _badness(first)
+        coded[f"{_P}mode"] == ANY_PARTY,
+        _badness(second) < _badness(first),
+        _badness(second) > _badness(first),
     )
     second_decides = pair & ahead
     subjects = ibis.cases(
@@ -233,7 +235,9 @@ def _spelled_out(folded: ir.Table, columns: tuple[str, ...], small: SmallSide) -
     codes = ibis.memtable(small.codes())
     named = folded.inner_join(codes, folded[f"{_P}code"] == codes.code)
     code = folded[f"{_P}code"]
-    party = ibis.ifelse((code != 0) & folded[f"{_P}alone"].isnull(), folded[f"{_P}party"], ibis.null("string"))
+    party = ibis.ifelse(
+        (code != 0) & folded[f"{_P}alone"].isnull(), folded[f"{_P}party"], ibis.null("string")
+    )
     return named.select(
         *(folded[name] for name in columns),
         verdict=codes.verdict,

@@ -18,9 +18,7 @@ from troth.core.values import MICROSECONDS_PER_DAY, Use, any_covers, any_covers_
 class World:
     """The part of ``Known`` that can matter to a use of records of some sets of categories, seen at T."""
 
-    def __init__(
-        self, known: Known, use: Use, now: int, category_sets: Sequence[tuple[str, ...]]
-    ) -> None:
+    def __init__(self, known: Known, use: Use, now: int, category_sets: Sequence[tuple[str, ...]]) -> None:
         self.known = known
         self.use = use
         self.now = now
@@ -63,9 +61,7 @@ class World:
 
     @cached_property
     def _audiences(self) -> list[Audience]:
-        found = [
-            placed.terms.audience for name in self.documents for placed in self.known.documents[name]
-        ]
+        found = [placed.terms.audience for name in self.documents for placed in self.known.documents[name]]
         for setting in self.settings:
             for _, entry in self.known.settings.get(setting, []):
                 found += [default.audience for default in entry.defaults]

@@ -388,7 +388,7 @@ class Ledger:
 
     def check(self) -> list[str]:
         """Re-derive what can be: positions, commitments, chains. Returns what is wrong; nothing is changed."""
-        wrong = []
+        wrong: list[str] = []
         latest: dict[str, int] = {}
         rows = self._select(
             "SELECT position, type, commitment, salt, body, subject FROM entries ORDER BY position"
@@ -495,9 +495,7 @@ def _events(stored: Iterable[Stored]) -> Iterator[tuple[int, Event]]:
 
 def _connect(path: Path, *, writing: bool) -> sqlite3.Connection:
     uri = f"file:{_quoted(path)}?mode={'rw' if writing else 'ro'}"
-    return sqlite3.connect(
-        uri, uri=True, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False
-    )
+    return sqlite3.connect(uri, uri=True, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False)
 
 
 def _quoted(path: Path) -> str:
