@@ -46,8 +46,8 @@ format: $(VENV)/stamp-dev ## lay the code out, mend what can be mended
 	@$(BIN)/ruff format
 
 bench: $(VENV)/stamp-bench $(VENV)/stamp-dev ## the benchmarks
-	@$(call exists,tests/bench)
-	@$(BIN)/python -m tests.bench $(ARGS)
+	@$(call exists,bench)
+	@$(BIN)/python -m bench $(ARGS)
 
 acceptance: $(VENV)/stamp-dev $(EXTRAS:%=$(VENV)/stamp-%) ## the acceptance tests
 	@$(call exists,tests/acceptance)

@@ -102,6 +102,7 @@ class Gate:
             now=self.at,
             topics_matter=self._topics_matter,
             has_wide=facts.has_wide,
+            cohorts=cohorts.count,
         )
 
     def _spans(self, cohorts: Cohorts) -> pa.Table:
@@ -295,8 +296,10 @@ def _instant(table: ir.Table, name: str, schema: ibis.Schema) -> ir.IntegerValue
     if kind.is_integer() or kind.is_null():
         return column.cast("int64")
     if kind.is_timestamp():
-        # Whole seconds and the rest apart: a double of seconds cannot hold microseconds.
-        return column.truncate("s").epoch_seconds() * 1_000_000 + column.microsecond().cast("int64")
+        # Whole seconds and the rest apart: a double of seconds cannot hold microseconds. DuckDB gives that
+        # double although Ibis takes it for an integer, so it has to be cast there and back.
+        seconds = column.truncate("s").epoch_seconds().cast("float64").cast("int64")
+        return seconds * 1_000_000 + column.microsecond().cast("int64")
     raise BadInput(
         f"the column {name} holds {kind}; expected a timestamp, or integer microseconds since 1970 UTC"
     )

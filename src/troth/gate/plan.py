@@ -42,6 +42,7 @@ class SmallSide:
     now: int
     topics_matter: bool
     has_wide: bool
+    cohorts: int
 
     def codes(self) -> pa.Table:
         """Every code that can come out, with verdict and first reason spelled out."""

@@ -8,6 +8,7 @@ commit durable before ``append`` returns (NORMAL can lose an acknowledged one).
 from __future__ import annotations
 
 import fcntl
+import gc
 import hashlib
 import json
 import os
@@ -216,7 +217,8 @@ class Ledger:
     def known(self, as_of: int | None = None, subjects: Iterable[str] | None = None) -> Known:
         """What is known before a position (None: now); of all members, or only of those asked for."""
         if subjects is None:
-            return Known(_events(self.entries(0, as_of)))
+            with _collector_paused():
+                return Known(_events(self.entries(0, as_of)))
         rows = self._select(
             "SELECT position, type, time, commitment, body FROM entries"
             " WHERE type <> 'member' AND position < ? ORDER BY position",
@@ -491,6 +493,18 @@ def _events(stored: Iterable[Stored]) -> Iterator[tuple[int, Event]]:
     for one in stored:
         if one.what is not None and not isinstance(one.what, Act):
             yield one.position, one.what
+
+
+@contextmanager
+def _collector_paused() -> Iterator[None]:
+    """Millions of new objects and no garbage among them: the collector would search them again and again."""
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()
 
 
 def _connect(path: Path, *, writing: bool) -> sqlite3.Connection:
