@@ -1,0 +1,107 @@
+"""The public face of a home for Python programs: one object, one method per operation."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from troth.app import home as homes
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from troth.app.decisions import Explanation, HomeGate
+    from troth.app.releases import Built
+    from troth.core.findings import Findings
+    from troth.core.values import Use
+    from troth.core.written import Json
+    from troth.gate.gate import Source
+
+
+class Home(homes.Home):
+    """An open home; make one with ``troth.init`` or open it with ``troth.open``."""
+
+    def import_records(self, table: pa.Table) -> dict[str, Json]:
+        """Import an Arrow table with the record columns; ids that are there already count as duplicates.
+
+        Returns:
+            The JSON of ``troth import``.
+        """
+        from troth.app import importing
+
+        return importing.arrow(self, table).as_json()
+
+    def gate(self, use: Use, at: int | str | None = None, as_of: int | None = None) -> HomeGate:
+        """The gate for a use at T (None: now) with the ledger before position ``as_of`` (None: all of it)."""
+        from troth.app import decisions
+
+        return decisions.open_gate(self, use, at, as_of)
+
+    def summary(
+        self,
+        use: Use,
+        at: int | str | None = None,
+        as_of: int | None = None,
+        records: Source | None = None,
+    ) -> dict[str, Any]:
+        """Counts by verdict and reason: the JSON of ``troth decide --summary``."""
+        from troth.app import decisions
+
+        return decisions.timed_summary(self.gate(use, at, as_of), records)
+
+    def explain(
+        self,
+        record: str,
+        use: Use,
+        at: int | str | None = None,
+        as_of: int | None = None,
+        records: Source | None = None,
+    ) -> Explanation:
+        """Why a record may or may not be used: every party, reason, clause and sentence.
+
+        Raises:
+            BadInput: no such record.
+        """
+        from troth.app import decisions
+
+        return decisions.explain(self, record, use, at, as_of, records)
+
+    def release(
+        self,
+        use: Use,
+        out: Path | str,
+        at: int | str | None = None,
+        as_of: int | None = None,
+        records: Source | None = None,
+    ) -> Built:
+        """Build a sealed release of what the use may have; see ``troth.app.releases.build``."""
+        from troth.app import releases
+
+        return releases.build(self, use, Path(out), at=at, as_of=as_of, source=records)
+
+
+def init(path: Path | str) -> Home:
+    """Make a new home and open it.
+
+    Raises:
+        Conflict: something is there already.
+    """
+    made = homes.init(path)
+    return Home(made.path, made.config)
+
+
+def open(path: Path | str) -> Home:  # noqa: A001 - the verb that people expect
+    """Open a home.
+
+    Raises:
+        BadInput: there is none.
+    """
+    opened = homes.open_home(path)
+    return Home(opened.path, opened.config)
+
+
+def verify(path: Path | str, keys: list[Path] | None = None) -> Findings:
+    """Check a release offline; raises nothing about what it finds, says everything."""
+    from troth.app import releases
+
+    return releases.verify(Path(path), keys)

@@ -1,0 +1,66 @@
+"""Records into a home: mail and tables."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from troth.app.home import Home
+from troth.intake.importing import Intake
+from troth.intake.mail import DEFAULT_CATEGORY, import_mail
+from troth.intake.records import RecordStore
+from troth.intake.report import ImportReport
+from troth.intake.tables import import_table
+from troth.ledger.store import clock
+
+Progress = Callable[[int, int | None], None]
+
+
+def _unheard(_done: int, _total: int | None) -> None:
+    """Progress that nobody follows."""
+
+
+def intake_of(home: Home, *, dry_run: bool = False, progress: Progress = _unheard) -> Intake:
+    """Where this home's records go."""
+    return Intake(RecordStore(home.records_path), home.rejects_path, clock(), dry_run, progress)
+
+
+def mail(
+    home: Home,
+    paths: Sequence[Path],
+    *,
+    category: str = DEFAULT_CATEGORY,
+    dry_run: bool = False,
+    progress: Progress = _unheard,
+) -> ImportReport:
+    """Import mail; see ``troth.intake.mail.import_mail``."""
+    return import_mail(intake_of(home, dry_run=dry_run, progress=progress), paths, category=category)
+
+
+def tables(
+    home: Home,
+    paths: Sequence[Path],
+    *,
+    mapping: Path | None = None,
+    dry_run: bool = False,
+    progress: Progress = _unheard,
+) -> ImportReport:
+    """Import tables; see ``troth.intake.tables.import_table``."""
+    return import_table(intake_of(home, dry_run=dry_run, progress=progress), paths, mapping=mapping)
+
+
+def arrow(home: Home, table: pa.Table) -> ImportReport:
+    """Import an Arrow table that has the record columns.
+
+    It takes the way of a Parquet file, so that there is one reader to trust.
+    """
+    path = home.path / f".import-{clock()}.parquet"
+    try:
+        pq.write_table(table, path)
+        path.chmod(0o600)
+        return tables(home, [path])
+    finally:
+        path.unlink(missing_ok=True)
