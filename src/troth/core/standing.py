@@ -7,10 +7,10 @@ sections "As of", "Audience", "Binding" and "Withdrawing" of decisions.md.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
-from functools import cached_property
-from typing import Final, TypeAlias
+from functools import cached_property, wraps
+from typing import Any, Concatenate, Final, ParamSpec, TypeAlias, TypeVar
 
 from troth.core.events import (
     AFFIRMATIVE,
@@ -40,6 +40,9 @@ from troth.core.values import (
     any_covers_any,
     covers,
 )
+
+P = ParamSpec("P")
+R = TypeVar("R")
 
 When: TypeAlias = tuple[int, int]
 """An instant and the ledger position that breaks ties: earlier, later, last and after compare these."""
@@ -139,6 +142,21 @@ def replace_rules(rules: Rules, entry: Rules) -> Rules:
     return replace(rules, **named)
 
 
+def _remembered(method: Callable[Concatenate[Standing, P], R]) -> Callable[Concatenate[Standing, P], R]:
+    """Answer the same question about the same member once: whoever judges many ``t0`` asks about T again and again."""
+    name = method.__name__
+
+    @wraps(method)
+    def ask(self: Standing, /, *args: P.args, **kwargs: P.kwargs) -> R:
+        question = (name, args)
+        if question not in self.answers:
+            self.answers[question] = method(self, *args, **kwargs)
+        answer: R = self.answers[question]
+        return answer
+
+    return ask
+
+
 class Standing:
     """One member at T. Instants asked about are at most T."""
 
@@ -152,6 +170,7 @@ class Standing:
             if isinstance(event, Attributes)
         ]
         self._attributes.sort(key=lambda entry: entry[0])
+        self.answers: dict[tuple[str, tuple[Any, ...]], Any] = {}
         # The same few versions are asked about again and again, at t0, at T and at joining.
         self._in_effect: dict[tuple[int, int], bool] = {}
 
@@ -251,6 +270,7 @@ class Standing:
             default=None,
         )
 
+    @_remembered
     def promises(self, instant: int) -> list[Binding]:
         """The ``forbid`` and ``limit`` clauses that bind: from the newest version, told or not."""
         bound = []
@@ -260,6 +280,7 @@ class Standing:
                 bound += [Binding(newest, one) for one in newest.terms.clauses if one.effect != "permit"]
         return bound
 
+    @_remembered
     def permits(self, use: Use, categories: tuple[str, ...], instant: int) -> list[Binding]:
         """The ``permit`` clauses covering the use that bind: from the newest version that the member was told of.
 
@@ -276,6 +297,7 @@ class Standing:
                 bound += found
         return bound
 
+    @_remembered
     def quietly_permitted(self, use: Use, categories: tuple[str, ...], instant: int) -> list[Binding]:
         """Covering permits of newest versions in effect of which the member had not been told."""
         found = []
@@ -287,6 +309,7 @@ class Standing:
 
     # law
 
+    @_remembered
     def regime(self, use: Use, categories: tuple[str, ...], instant: int) -> str | None:
         """The regime of a use of a record at an instant; None where the jurisdiction is unknown then."""
         place = self.jurisdiction(instant)
