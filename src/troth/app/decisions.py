@@ -16,7 +16,7 @@ from troth.app.home import Home, instant_or_now
 from troth.core.decide import Decision, decide
 from troth.core.errors import BadInput, Place
 from troth.core.reasons import VERDICTS
-from troth.core.values import Record, Use
+from troth.core.values import Record, Use, check_instant
 from troth.core.written import Json
 from troth.gate import duck
 from troth.gate.gate import Gate, Source, Summary, open_records, summarise
@@ -185,14 +185,17 @@ def find_record(records: ir.Table, record_id: str) -> Record:
         what = "no record is" if not rows else "several records are"
         raise BadInput(f"{what} called {record_id!r}", remedy="list ids with `troth decide --out FILE`")
     row = rows[0]
+    created_at = row["created_at"]
+    if created_at is not None:
+        check_instant(created_at, "the record's created_at")
     return Record(
         id=row["id"],
         category=row["category"],
-        created_at=row["created_at"],
+        created_at=created_at,
         deleted_at=row["deleted_at"],
         author=row["author"],
         addressees=tuple(one or "" for one in row["addressees"] or ()),
-        topics=tuple(row["topics"] or ()),
+        topics=tuple(one for one in row["topics"] or () if one is not None),
     )
 
 

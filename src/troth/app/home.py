@@ -16,7 +16,7 @@ from troth.core.events import Event
 from troth.core.references import NamesInMemory, References
 from troth.core.shape import Shape
 from troth.core.standing import Known
-from troth.core.values import parse_instant
+from troth.core.values import check_instant, parse_instant
 from troth.core.written import read_event
 from troth.intake.yaml_files import read_yaml
 from troth.ledger.store import FREE_SPACE_FLOOR, Ledger, Receipt, clock
@@ -133,7 +133,7 @@ def instant_or_now(at: int | str | None) -> int:
     """T as microseconds UTC: ISO 8601 text, an integer, or (None) now."""
     if at is None:
         return clock()
-    return parse_instant(at) if isinstance(at, str) else at
+    return parse_instant(at) if isinstance(at, str) else check_instant(at, "T")
 
 
 def read_events_file(path: Path, kinds: tuple[type, ...] | None = None) -> list[Event]:

@@ -15,7 +15,7 @@ from troth.core.errors import BadInput, Corrupt, Place
 from troth.core.events import Event, public_type, subject_of
 from troth.core.shape import Shape
 from troth.core.stored import stored_event
-from troth.core.values import canonical, format_instant
+from troth.core.values import canonical, format_instant, parse_instant
 from troth.core.written import Json, read_event, write_event
 
 PUBLIC_TYPES: Final = (
@@ -77,7 +77,7 @@ def parse_entry(data: bytes) -> Entry:
         or len(commitment) != hashlib.sha256().digest_size
     ):
         raise BadInput("not a troth/entry/v1 entry")
-    if entry.text() != data:
+    if entry.text() != data or public_time(entry.type, parse_instant(entry.time)) != entry.time:
         raise BadInput("the entry is not in its canonical form")
     return entry
 

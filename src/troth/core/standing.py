@@ -173,6 +173,7 @@ class Standing:
         self.answers: dict[tuple[str, tuple[Any, ...]], Any] = {}
         # The same few versions are asked about again and again, at t0, at T and at joining.
         self._in_effect: dict[tuple[int, int], bool] = {}
+        self._told: dict[tuple[int, int], bool] = {}
 
     @cached_property
     def joined(self) -> int | None:
@@ -232,9 +233,15 @@ class Standing:
 
     def told(self, placed: Placed, instant: int) -> bool:
         """The member had been told of the version: by joining under it, by notice in time, or by accepting it."""
-        if self.joined is not None and self.in_effect(placed, self.joined):
-            return True
-        return self._noticed(placed.terms, instant) or self.accepted(placed.terms, instant)
+        asked = (placed.position, instant)
+        found = self._told.get(asked)
+        if found is None:
+            found = self._told[asked] = (
+                (self.joined is not None and self.in_effect(placed, self.joined))
+                or self._noticed(placed.terms, instant)
+                or self.accepted(placed.terms, instant)
+            )
+        return found
 
     def _noticed(self, terms: Terms, instant: int) -> bool:
         latest = instant - terms.notice_days * MICROSECONDS_PER_DAY
@@ -338,6 +345,7 @@ class Standing:
         entries = self.known.settings.get(setting)
         return entries[0][1].introduced_at if entries else None
 
+    @_remembered
     def default(self, setting: str, instant: int) -> bool:
         """The default of a switch for this member: the first whose audience holds; none: off."""
         holding: tuple[tuple[float, int], Setting] | None = None
@@ -349,6 +357,7 @@ class Standing:
             return False
         return next((one.on for one in holding[1].defaults if self.in_audience(one.audience, instant)), False)
 
+    @_remembered
     def choices(self, setting: str) -> list[Choice]:
         """The explicit choices of a switch at or before T, in order; withdrawals are choices of off."""
         introduced = self.introduced(setting)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta, timezone
+from functools import lru_cache
 from typing import TypeAlias
 
 import rfc8785
@@ -17,6 +18,12 @@ from troth.core.errors import BadInput
 
 _MINUTES_PER_HOUR = 60
 MICROSECONDS_PER_DAY = 24 * 60 * 60 * 1_000_000
+
+FIRST_INSTANT = -62_135_596_800_000_000
+"""0001-01-01T00:00:00Z: calendars here begin with it."""
+
+LAST_INSTANT = 253_402_300_799_999_999
+"""9999-12-31T23:59:59.999999Z."""
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _INSTANT = re.compile(
@@ -53,7 +60,10 @@ def parse_instant(text: str) -> int:
             int(year), int(month), int(day), int(hour or 0), int(minute or 0), int(second or 0),
             int((fraction or "0").ljust(6, "0")), tzinfo=_zone(zone),
         )  # fmt: skip
-        return to_microseconds(moment)
+        instant = to_microseconds(moment)
+        if not FIRST_INSTANT <= instant <= LAST_INSTANT:
+            raise ValueError("in UTC it lies outside the years 1 to 9999")
+        return instant
     except (ValueError, OverflowError) as error:
         raise BadInput(f"{text!r} is not an instant of the calendar: {error}") from None
 
@@ -71,6 +81,20 @@ def _zone(text: str | None) -> timezone:
 def to_microseconds(moment: datetime) -> int:
     """Exact integer microseconds UTC of an aware datetime."""
     return (moment - _EPOCH) // timedelta(microseconds=1)
+
+
+def check_instant(instant: int, name: str = "an instant") -> int:
+    """An instant (microseconds UTC) that lies on the calendar; ``name`` is what an error calls it.
+
+    Raises:
+        BadInput: before the year 1 or after the year 9999; mostly another unit than microseconds.
+    """
+    if not FIRST_INSTANT <= instant <= LAST_INSTANT:
+        raise BadInput(
+            f"{name} is {instant}, which lies outside the years 1 to 9999",
+            remedy="give microseconds since 1970-01-01T00:00:00Z",
+        )
+    return instant
 
 
 def format_instant(instant: int) -> str:
@@ -116,6 +140,7 @@ def covers(listed: str, value: str) -> bool:
     return listed in ("any", value) or value.startswith((listed + ".", listed + ":"))
 
 
+@lru_cache(maxsize=65_536)
 def any_covers(listed: tuple[str, ...], value: str) -> bool:
     """Whether one of the listed values covers this one."""
     return any(covers(one, value) for one in listed)

@@ -19,14 +19,22 @@ import pyarrow as pa
 
 from troth.core.decide import combination
 from troth.core.errors import BadInput
-from troth.core.events import Consent
 from troth.core.reasons import BY_TEXT, VERDICTS, Reason, from_bits
 from troth.core.standing import Known
-from troth.core.values import Use, any_covers, topic_category
+from troth.core.values import Use, any_covers_any, check_instant, topic_category
 from troth.core.written import Json
-from troth.gate.cohorts import EARLIEST, Cohorts
-from troth.gate.plan import ALL_PARTIES, ANY_PARTY, AUTHOR_ALONE, SmallSide, decided, kind_key
-from troth.gate.world import World
+from troth.gate.cohorts import Cohorts
+from troth.gate.plan import (
+    ALL_PARTIES,
+    ANSWERS,
+    ANY_PARTY,
+    AUTHOR_ALONE,
+    KEY_SIGNS,
+    SmallSide,
+    decided,
+    kind_key,
+)
+from troth.gate.world import World, scopes
 
 Source: TypeAlias = "ir.Table | pa.Table | pa.RecordBatchReader | str | Path"
 
@@ -78,9 +86,15 @@ class Gate:
         """The records of a table with ``verdict``, ``reason``, ``party`` and more; see ``troth.gate.plan.decided``.
 
         Raises:
-            BadInput: a column is missing or of another type, or two records share an id.
+            BadInput: a column is missing, of another type, or called as an answer; or two records share an id.
         """
         records = open_records(source)
+        taken = [name for name in ANSWERS if name in records.columns]
+        if taken:
+            raise BadInput(
+                f"the records have a column {', '.join(taken)} already, which the gate writes",
+                remedy="take it out, or give it another name",
+            )
         return decided(records, self.small_side(records))
 
     def summary(self, source: Source) -> Summary:
@@ -126,6 +140,7 @@ class Gate:
         row = (
             records.aggregate(
                 first=records.created_at.min(),
+                last=records.created_at.max(),
                 timeless=records.created_at.isnull().any(),
                 wide=several.sum(),
                 wide_ids=records.id.nunique(where=several),
@@ -136,52 +151,54 @@ class Gate:
         )
         if row["unnamed"]:
             raise BadInput("a record has no id or no category", remedy="give each record both")
-        if row["wide"] != row["wide_ids"]:
+        if (row["wide"] or 0) != row["wide_ids"]:
             raise BadInput(
                 "two records share an id", remedy="give each record an id of its own (see `troth import`)"
             )
-        first = row["first"] if row["first"] is not None else self.at
-        return _Facts(max(min(first, self.at), EARLIEST + 1), bool(row["timeless"]), bool(row["wide"]))
+        if row["first"] is None:
+            row["first"] = row["last"] = self.at
+        for created_at in (row["first"], row["last"]):
+            check_instant(created_at, "a record's created_at")
+        return _Facts(min(row["first"], self.at), bool(row["timeless"]), bool(row["wide"]))
 
     def _kinds(self, records: ir.Table) -> _Kinds:
         columns = {"key": kind_key(records, topics_matter=self._topics_matter), "category": records.category}
         if self._topics_matter:
-            columns["topics"] = records.topics
-        distinct = records.select(**columns)
-        found = distinct.group_by("key").aggregate(
-            **{name: distinct[name].arbitrary() for name in columns if name != "key"}
+            columns |= {"topics": records.topics, "size": records.topics.unique().length()}
+        told_apart = records.select(**columns)
+        # By more than the key, so that no two sets of topics can hide behind one.
+        names = [name for name in columns if name != "topics"]
+        found = told_apart.group_by(*names).aggregate(
+            **{name: told_apart[name].arbitrary() for name in columns if name == "topics"}
         )
-        rows = found.to_pyarrow().to_pylist()
-        keys = {
-            row["key"]: (row["category"], *(topic_category(one) for one in row.get("topics") or ()))
-            for row in rows
-        }
-        return _Kinds.of(keys, self.known, self._listed)
+        keys = {}
+        for row in found.to_pyarrow().to_pylist():
+            topics = [one for one in row.get("topics") or () if one is not None]
+            if self._topics_matter:
+                _check_signs(row["category"], topics)
+            keys[row["key"]] = (row["category"], *(topic_category(one) for one in topics))
+        return _Kinds.of(keys, self.known, self._scopes)
 
     @cached_property
-    def _listed(self) -> tuple[str, ...]:
-        """Every category that a clause, a regime, a rule or a consent names."""
-        known = self.known
-        listed = {*(known.rules.all_parties or ()), *(known.rules.any_party or ())}
-        for versions in known.documents.values():
-            for placed in versions:
-                for clause in placed.terms.clauses:
-                    listed |= set(clause.categories)
-        for _, regime in known.regimes:
-            listed |= set(regime.categories or ())
-        for history in known.members.values():
-            for _, event in history:
-                if isinstance(event, Consent):
-                    listed |= set(event.categories)
-        return tuple(sorted(listed))
+    def _scopes(self) -> tuple[tuple[str, ...], ...]:
+        return scopes(self.known, self.use)
 
     @property
     def _topics_matter(self) -> bool:
-        return any(one.partition(":")[0] == "topic" for one in self._listed)
+        return any(one.partition(":")[0] == "topic" for scope in self._scopes for one in scope)
 
 
 def _unheard(_done: int, _total: int) -> None:
     """Progress that nobody follows."""
+
+
+def _check_signs(category: str, topics: Sequence[str]) -> None:
+    """Refuse what the key of a kind (``kind_key``) could not tell from other categories and topics."""
+    if "" in topics or any(sign in one for one in (category, *topics) for sign in KEY_SIGNS):
+        raise BadInput(
+            "a category or topic of a record is empty or holds a control character",
+            remedy="write categories such as private_message.inmail and topics such as compensation",
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,12 +216,12 @@ class _Kinds:
     sets: list[tuple[tuple[bool, ...], tuple[str, ...]]]
 
     @classmethod
-    def of(cls, keys: dict[str, tuple[str, ...]], known: Known, listed: Sequence[str]) -> _Kinds:
+    def of(cls, keys: dict[str, tuple[str, ...]], known: Known, listed: Sequence[tuple[str, ...]]) -> _Kinds:
         numbers: dict[tuple[bool, ...], int] = {}
         sets: list[tuple[tuple[bool, ...], tuple[str, ...]]] = []
         rows = []
         for key, categories in sorted(keys.items()):
-            signature = tuple(any(any_covers((one,), category) for category in categories) for one in listed)
+            signature = tuple(any_covers_any(scope, categories) for scope in listed)
             if signature not in numbers:
                 numbers[signature] = len(sets)
                 sets.append((signature, categories))

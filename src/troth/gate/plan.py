@@ -24,6 +24,21 @@ ANY_PARTY: Final = 2
 
 _UNKNOWN_SUBJECT: Final = 1 << Reason.UNKNOWN_SUBJECT
 
+ANSWERS: Final = (
+    "verdict",
+    "reason",
+    "party",
+    "judged",
+    "codes",
+    "all_codes",
+    "some_allowed",
+    "any_party_would_allow",
+)
+"""The columns that ``decided`` adds."""
+
+KEY_SIGNS: Final = ("\x1f", "\x1e")
+"""What stands between the topics and after the category in ``kind_key``; neither holds these itself."""
+
 # Prefixes of the plan's own columns, so that a table of the user's cannot collide with them.
 _P: Final = "__troth_"
 
@@ -63,8 +78,9 @@ def kind_key(records: ir.Table, *, topics_matter: bool) -> ir.StringValue:
     """What tells the kinds of records apart: the category, and the topics where a clause could name one."""
     if not topics_matter:
         return records.category
-    topics = records.topics.unique().sort().join("\x1f")
-    return records.category.concat("\x1e", topics.fill_null(""))
+    between, after = KEY_SIGNS
+    topics = records.topics.unique().sort().join(between)
+    return records.category.concat(after, topics.fill_null(""))
 
 
 def decided(records: ir.Table, small: SmallSide) -> ir.Table:
@@ -87,10 +103,10 @@ def decided(records: ir.Table, small: SmallSide) -> ir.Table:
 
 def _prepare(records: ir.Table, small: SmallSide) -> ir.Table:
     """The kind, the mode, ``t0`` without nulls, and what no party needs to be judged for."""
-    kinds = ibis.memtable(small.kinds)
-    keyed = records.mutate(**{f"{_P}key": kind_key(records, topics_matter=small.topics_matter)})
-    joined = keyed.inner_join(kinds, keyed[f"{_P}key"] == kinds.key).drop("key", f"{_P}key")
-    joined = joined.rename({f"{_P}kind": "kind", f"{_P}mode": "mode"})
+    kinds = ibis.memtable(small.kinds).rename(f"{_P}{{name}}")
+    keyed = records.mutate(**{f"{_P}record_key": kind_key(records, topics_matter=small.topics_matter)})
+    joined = keyed.inner_join(kinds, keyed[f"{_P}record_key"] == kinds[f"{_P}key"])
+    joined = joined.drop(f"{_P}key", f"{_P}record_key")
     created, deleted, author = joined.created_at, joined.deleted_at, joined.author
     alone = ibis.cases(
         (created.notnull() & (created > small.now), ibis.literal(1 << Reason.NOT_YET, "int32")),

@@ -9,10 +9,39 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from functools import cached_property
 
+from troth.core.events import Consent, Notice, Regime
 from troth.core.regions import REGIONS, memberships, specificity
 from troth.core.standing import Known, regime_covers
 from troth.core.terms import Audience, Clause, Membership
-from troth.core.values import MICROSECONDS_PER_DAY, Use, any_covers, any_covers_any
+from troth.core.values import MICROSECONDS_PER_DAY, Use, any_covers
+
+
+def scopes(known: Known, use: Use) -> tuple[tuple[str, ...], ...]:
+    """The lists of categories that can matter to a use: of clauses, regimes, consents and the two rules.
+
+    Records of whose categories these lists cover the same have the same verdicts.
+    """
+    found = {known.rules.all_parties or (), known.rules.any_party or ()}
+    for versions in known.documents.values():
+        for placed in versions:
+            found |= {clause.categories for clause in placed.terms.clauses if _asks(clause, use)}
+    for _, regime in known.regimes:
+        if regime.categories is not None and regime_covers(regime, use, regime.categories):
+            found.add(regime.categories)
+    for history in known.members.values():
+        for _, event in history:
+            if isinstance(event, Consent) and _matches(event.purposes, event.recipients, use):
+                found.add(event.categories)
+    return tuple(sorted(found))
+
+
+def _asks(clause: Clause, use: Use) -> bool:
+    """Whether a clause covers the use for records of its own categories."""
+    return bool(clause.categories) and clause.covers(use.purpose, use.recipient, clause.categories)
+
+
+def _matches(purposes: tuple[str, ...], recipients: tuple[str, ...], use: Use) -> bool:
+    return any_covers(purposes, use.purpose) and any_covers(recipients, use.recipient)
 
 
 class World:
@@ -34,8 +63,6 @@ class World:
         )
 
     def _can_cover(self, clause: Clause) -> bool:
-        if not any_covers_any(clause.categories, self.categories):
-            return False
         return clause.covers(self.use.purpose, self.use.recipient, self.categories)
 
     @cached_property
@@ -65,18 +92,15 @@ class World:
         for setting in self.settings:
             for _, entry in self.known.settings.get(setting, []):
                 found += [default.audience for default in entry.defaults]
-        for _, notice in self.known.audience_notices:
-            if isinstance(notice.to, Audience):
-                found.append(notice.to)
+        found += [notice.to for notice in self._notices if isinstance(notice.to, Audience)]
         return found
 
     @cached_property
     def places(self) -> tuple[str, ...]:
         """The places and regions that audiences and regimes name."""
         named = {place for one in self._audiences for place in _listed(one.jurisdictions)}
-        for _, entry in self.known.regimes:
-            if regime_covers(entry, self.use, self.categories):
-                named |= set(entry.jurisdictions)
+        for entry in self._regimes:
+            named |= set(entry.jurisdictions)
         return tuple(sorted(named))
 
     @cached_property
@@ -92,7 +116,21 @@ class World:
     @cached_property
     def milestones(self) -> list[int]:
         """The breaks and the instants of notices to audiences: all that members' instants are compared with."""
-        return sorted({*self.breaks, *(notice.at for _, notice in self.known.audience_notices)})
+        return sorted({*self.breaks, *(notice.at for notice in self._notices)})
+
+    @cached_property
+    def _notices(self) -> list[Notice]:
+        """The notices to audiences of versions that matter."""
+        return [
+            notice
+            for _, notice in self.known.audience_notices
+            if (notice.document, notice.version) in self.notice_days
+        ]
+
+    @cached_property
+    def _regimes(self) -> list[Regime]:
+        """The entries of law that can cover the use."""
+        return [entry for _, entry in self.known.regimes if regime_covers(entry, self.use, self.categories)]
 
     def _instants(self) -> Iterable[int]:
         for name in self.documents:
@@ -102,13 +140,9 @@ class World:
         for setting in self.settings:
             for _, entry in self.known.settings.get(setting, []):
                 yield from (one for one in (entry.introduced_at, entry.since) if one is not None)
-        for _, regime in self.known.regimes:
-            if regime.since is not None:
-                yield regime.since
-        for _, notice in self.known.audience_notices:
-            days = self.notice_days.get((notice.document, notice.version))
-            if days is not None:
-                yield notice.at + days * MICROSECONDS_PER_DAY
+        yield from (law.since for law in self._regimes if law.since is not None)
+        for notice in self._notices:
+            yield notice.at + self.notice_days[notice.document, notice.version] * MICROSECONDS_PER_DAY
         for region in set(self.places) & set(REGIONS):
             for start, stop in memberships(region).values():
                 yield start
@@ -125,7 +159,7 @@ class World:
 
     def consent_can_match(self, purposes: tuple[str, ...], recipients: tuple[str, ...]) -> bool:
         """Whether a consent of this scope can matter."""
-        return any_covers(purposes, self.use.purpose) and any_covers(recipients, self.use.recipient)
+        return _matches(purposes, recipients, self.use)
 
 
 def _listed(membership: Membership | None) -> tuple[str, ...]:
