@@ -18,9 +18,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.lib.stride_tricks import sliding_window_view
 
+from troth_network import days, history
 from troth_network.chance import Dice
-from troth_network.days import DAY, FIRST_JOINED, FIRST_RECORD, SETTING_INTRODUCED, TODAY, iso
-from troth_network.history import SETTING, Event, happened_at, read_terms
+from troth_network.days import DAY, SECOND, SETTING_INTRODUCED, TODAY, iso
 from troth_network.places import PLACES
 from troth_network.records import SCHEMA
 from troth_network.writing import write
@@ -29,38 +29,21 @@ BATCH: Final = 131_072
 """Records per batch: about 50 MB with bodies of 256 bytes."""
 
 _ID_DIGITS: Final = 10
+_MESSAGES: Final = [f"private_message.{kind}" for kind in ("inmail", "direct", "group")]
+_CATEGORIES: Final[list[str | None]] = [*_MESSAGES, "post", "comment"]
+_TOPICS: Final[list[str | None]] = ["compensation", "intellectual_property", "health", "recruiting"]
 _POOL_BYTES: Final = 1 << 20
 
 Numbers: TypeAlias = npt.NDArray[np.uint64]
 Integers: TypeAlias = npt.NDArray[np.int64]
-
-MEMBER_SCHEMA: Final = pa.schema(
-    [
-        ("subject", pa.string()),
-        ("since", pa.int64()),
-        ("jurisdiction", pa.string()),
-        ("tier", pa.string()),
-        ("born", pa.string()),
-        ("status", pa.string()),
-    ]
-)
-CHOICE_SCHEMA: Final = pa.schema(
-    [
-        ("subject", pa.string()),
-        ("setting", pa.string()),
-        ("value", pa.string()),
-        ("at", pa.int64()),
-        ("by", pa.string()),
-        ("covers_past", pa.bool_()),
-    ]
-)
 
 
 @dataclass(frozen=True, slots=True)
 class Mix:
     """What records are made of, in thousandths; what is left over are two-party messages.
 
-    ``topics`` of the records touch a topic, ``deleted`` are deleted some day, ``missing_times`` have no time.
+    ``topics`` of the records touch a topic, ``deleted`` are deleted some day, ``missing_times`` have no
+    time. ``salts`` fills that column in place of Troth's own draw: not secret, for measuring only.
     """
 
     posts: int = 0
@@ -68,124 +51,140 @@ class Mix:
     topics: int = 100
     deleted: int = 10
     missing_times: int = 0
+    salts: bool = False
 
 
 MESSAGES: Final = Mix()
 
 
-def _draw(seed: int, column: str, rows: Integers) -> Numbers:
-    """64 bits for each row: splitmix64 of the row's number on a start of its own for seed and column."""
-    start = int.from_bytes(hashlib.sha256(f"{seed}\x1f{column}".encode()).digest()[:8], "big")
-    with np.errstate(over="ignore"):
-        x = rows.astype(np.uint64) * np.uint64(0x9E3779B97F4A7C15) + np.uint64(start)
-        x = (x ^ (x >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-        x = (x ^ (x >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-        return x ^ (x >> np.uint64(31))
+class _Rolls:
+    """64 bits for each row and column: splitmix64 of the row's number on a start of seed and column."""
+
+    def __init__(self, seed: int, rows: Integers) -> None:
+        self.seed = seed
+        self.rows = rows.astype(np.uint64)
+
+    def bits(self, column: str) -> Numbers:
+        start = int.from_bytes(hashlib.sha256(f"{self.seed}\x1f{column}".encode()).digest()[:8], "big")
+        with np.errstate(over="ignore"):
+            x = self.rows * np.uint64(0x9E3779B97F4A7C15) + np.uint64(start)
+            x = (x ^ (x >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+            x = (x ^ (x >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+            return x ^ (x >> np.uint64(31))
+
+    def below(self, column: str, count: int) -> Integers:
+        """Whole numbers of [0, count) for count < 2**32."""
+        return _scaled(self.bits(column) >> np.uint64(32), count)
+
+    def skewed(self, column: str, count: int) -> Integers:
+        """The same, the low ones more often than the high ones: the square of an even draw."""
+        even = self.bits(column) >> np.uint64(32)
+        return _scaled((even * even) >> np.uint64(32), count)
+
+    def share(self, column: str, thousandths: int) -> npt.NDArray[np.bool_]:
+        """True for so many thousandths of the rows."""
+        return self.below(column, 1000) < thousandths
+
+    def instants(self, column: str, start: int, stop: int) -> Integers:
+        """Instants of [start, stop): a second, and a part of it."""
+        fraction = (self.bits(column) & np.uint64(0xFFFF)).astype(np.int64)
+        return start + self.below(column, (stop - start) // SECOND) * SECOND + fraction
 
 
-def _below(draws: Numbers, count: int) -> Integers:
-    """Whole numbers of [0, count) for count < 2**32."""
-    return (((draws >> np.uint64(32)) * np.uint64(count)) >> np.uint64(32)).astype(np.int64)
+def _scaled(draws: Numbers, count: int) -> Integers:
+    return ((draws * np.uint64(count)) >> np.uint64(32)).astype(np.int64)
 
 
-def _instants(draws: Numbers, start: int, stop: int) -> Integers:
-    """Instants of [start, stop), to the microsecond: a second, and a part of it."""
-    seconds = _below(draws, (stop - start) // 1_000_000)
-    return start + seconds * 1_000_000 + (draws & np.uint64(0xFFFF)).astype(np.int64)
+def _digits(numbers: npt.NDArray[np.integer]) -> npt.NDArray[np.uint8]:
+    """Decimal digits, one column each, most significant first."""
+    powers = 10 ** np.arange(_ID_DIGITS - 1, -1, -1, dtype=np.int64)
+    return (numbers.astype(np.int64)[:, None] // powers % 10 + ord("0")).astype(np.uint8)
 
 
-def _names(prefix: str, numbers: Integers) -> pa.Array:
+def _names(prefix: str, numbers: npt.NDArray[np.integer]) -> pa.Array:
     """``m0000000042`` of 42: text of one width."""
-    width = len(prefix) + _ID_DIGITS
-    text = np.empty((len(numbers), width), dtype=np.uint8)
-    text[:, : len(prefix)] = np.frombuffer(prefix.encode(), dtype=np.uint8)
-    left = numbers.copy()
-    for column in range(width - 1, len(prefix) - 1, -1):
-        text[:, column] = left % 10 + ord("0")
-        left //= 10
-    return _fixed_text(text)
+    letter = np.full((len(numbers), 1), ord(prefix), dtype=np.uint8)
+    return _fixed_width(np.hstack([letter, _digits(numbers)]), pa.string())
 
 
-def _fixed_text(text: npt.NDArray[np.uint8], kind: pa.DataType | None = None) -> pa.Array:
-    """Rows of bytes of one width as an Arrow column, without a copy."""
+def _fixed_width(text: npt.NDArray[np.uint8], kind: pa.DataType) -> pa.Array:
+    """Rows of bytes as an Arrow column, without another copy."""
     rows, width = text.shape
     offsets = np.arange(rows + 1, dtype=np.int32) * np.int32(width)
-    buffers = [None, pa.py_buffer(offsets), pa.py_buffer(text.reshape(-1))]
-    return pa.Array.from_buffers(kind or pa.string(), rows, buffers)
+    return pa.Array.from_buffers(kind, rows, [None, pa.py_buffer(offsets), pa.py_buffer(text)])
 
 
 def _coded(codes: Integers, words: list[str | None]) -> pa.Array:
-    return pa.DictionaryArray.from_arrays(pa.array(codes, pa.int32()), pa.array(words, pa.string())).cast(
-        pa.string()
-    )
+    """The words of some codes."""
+    return pa.array(words, pa.string()).take(pa.array(codes))
 
 
 def members_table(count: int, seed: int, *, joins: int | None = 24) -> pa.Table:
-    """Members as they joined: MEMBER_SCHEMA, one row each.
+    """Members as they joined: subject, since (microseconds UTC), jurisdiction, tier, born, status.
 
     Args:
         count: how many.
         seed: what makes it reproducible.
         joins: on how many different days they joined; None: each at an instant of their own.
     """
-    rows = np.arange(count, dtype=np.int64)
+    roll = _Rolls(seed, np.arange(count, dtype=np.int64))
     bounds = np.cumsum(np.array(list(PLACES.values()), dtype=np.int64))
-    place = np.searchsorted(bounds, _below(_draw(seed, "place", rows), int(bounds[-1])), side="right")
-    joined = _instants(_draw(seed, "joined", rows), FIRST_JOINED, SETTING_INTRODUCED)
-    if joins is not None:
-        step = (SETTING_INTRODUCED - FIRST_JOINED) // joins // DAY * DAY
-        joined = FIRST_JOINED + _below(_draw(seed, "joined", rows), joins) * step
-    years: list[str | None] = [str(year) for year in range(1950, 2010)]
-    born = _below(_draw(seed, "born", rows), 48)
-    odd = _below(_draw(seed, "odd", rows), 1000)
-    born = np.where(odd < 20, born + 12, np.where(odd < 40, len(years), born))
+    place = np.searchsorted(bounds, roll.below("place", int(bounds[-1])), side="right")
+    step = (SETTING_INTRODUCED - days.FIRST_JOINED) // (joins or 1) // DAY * DAY
+    joined = roll.instants("joined", days.FIRST_JOINED, SETTING_INTRODUCED)
+    # Two in a hundred are young, two have no birth date: the last of the words.
+    years: list[str | None] = [*map(str, range(1950, 2010)), None]
+    born = np.where(roll.share("young", 20), 58, roll.below("born", 48))
     return pa.table(
         {
-            "subject": _names("m", rows),
-            "since": joined,
+            "subject": _names("m", roll.rows),
+            "since": joined if joins is None else days.FIRST_JOINED + roll.below("joined", joins) * step,
             "jurisdiction": _coded(place, list(PLACES)),
-            "tier": _coded(_below(_draw(seed, "tier", rows), 100) // 85, ["basic", "premium"]),
-            "born": _coded(born, [*years, None]),
-            "status": _coded(np.zeros(count, dtype=np.int64), ["active"]),
-        },
-        schema=MEMBER_SCHEMA,
+            "tier": _coded(roll.share("premium", 150).astype(np.int64), ["basic", "premium"]),
+            "born": _coded(np.where(roll.share("ageless", 20), len(years) - 1, born), years),
+            "status": pa.repeat("active", count),
+        }
     )
 
 
 def choices_table(members: int, seed: int, *, changed: int = 100) -> pa.Table:
     """Switch changes: ``changed`` thousandths of the members, one to three each at instants of their own.
 
-    CHOICE_SCHEMA, ordered by member and instant. A member's values alternate.
+    Columns subject, setting, value, at (microseconds UTC), by, covers_past; ordered by member and instant.
+    A member's values alternate.
     """
-    rows = np.arange(members, dtype=np.int64)
-    rows = rows[_below(_draw(seed, "changes", rows), 1000) < changed]
-    count = 1 + _below(_draw(seed, "times", rows), 3)
+    every = np.arange(members, dtype=np.int64)
+    rows = every[_Rolls(seed, every).share("changes", changed)]
+    count = 1 + _Rolls(seed, rows).below("times", 3)
     subject = np.repeat(rows, count)
-    turn = np.arange(len(subject)) - np.repeat(np.cumsum(count) - count, count)
-    at = _instants(_draw(seed, "at", subject * 4 + turn), SETTING_INTRODUCED, TODAY)
-    order = np.lexsort((at, subject))
-    first = _below(_draw(seed, "first", subject), 10) < 7
+    turn = _places_in(count)
+    roll = _Rolls(seed, subject * 4 + turn)
+    at = roll.instants("at", SETTING_INTRODUCED, TODAY)
+    off_first = _Rolls(seed, subject).share("off first", 700)
     return pa.table(
         {
             "subject": _names("m", subject),
-            "setting": _coded(np.zeros(len(subject), dtype=np.int64), [SETTING]),
-            "value": _coded((turn % 2 == 0).astype(np.int64) ^ first, ["on", "off"]),
-            "at": at[order],
-            "by": _coded(np.zeros(len(subject), dtype=np.int64), ["member"]),
-            "covers_past": pa.array(_below(_draw(seed, "past", subject * 4 + turn), 10) == 0),
-        },
-        schema=CHOICE_SCHEMA,
+            "setting": pa.repeat(history.SETTING, len(subject)),
+            "value": _coded((turn + off_first) % 2, ["on", "off"]),
+            "at": at[np.lexsort((at, subject))],
+            "by": pa.repeat("member", len(subject)),
+            "covers_past": roll.share("past", 100),
+        }
     )
 
 
-def events(members: int, seed: int, *, joins: int | None = 24, changed: int = 100) -> Iterator[Event]:
+def events(members: int, seed: int, *, joins: int | None = 24, changed: int = 100) -> Iterator[history.Event]:
     """The network's terms, a notice of each policy to its whole audience, every member, and their choices.
 
     Plain dicts in the short form, members and choices as in ``members_table`` and ``choices_table``.
     """
-    yield from sorted(read_terms(), key=happened_at)
-    for version, at in (("2024-09-18", "2024-09-18"), ("2025-11-03", "2025-09-18")):
-        yield {"notice": {"terms": "privacy-policy", "version": version, "to": {}, "channel": "email", "at": at}}
+    yield from sorted(history.read_terms(), key=history.happened_at)
+    versions = {
+        history.CHANGED_POLICY: days.POLICY_CHANGED,
+        history.EXTENDED_POLICY: days.EXTENSION_ANNOUNCED,
+    }
+    for version, at in versions.items():
+        yield {"notice": {"terms": history.POLICY, "version": version, "to": {}, "at": iso(at)}}
     for batch in members_table(members, seed, joins=joins).to_batches(max_chunksize=BATCH):
         for row in batch.to_pylist():
             yield {**row, "since": iso(row["since"])}
@@ -195,7 +194,7 @@ def events(members: int, seed: int, *, joins: int | None = 24, changed: int = 10
 
 
 def record_batches(
-    count: int, members: int, seed: int, *, body_bytes: int = 256, mix: Mix = MESSAGES, salts: bool = False
+    count: int, members: int, seed: int, body_bytes: int = 256, mix: Mix = MESSAGES
 ) -> Iterator[pa.RecordBatch]:
     """Records in batches of BATCH rows, in Troth's record columns.
 
@@ -204,113 +203,92 @@ def record_batches(
         members: how many members write them; the first of them more than the last.
         seed: what makes it reproducible.
         body_bytes: the length of each body, at least 16; no two are equal.
-        mix: categories, topics, deletions and missing times.
-        salts: fill ``salt``, in place of Troth's own draw at import. Not secret: for measuring only.
+        mix: categories, topics, deletions, missing times, salts.
     """
     pool = _text_pool(seed, body_bytes)
     for start in range(0, count, BATCH):
         rows = np.arange(start, min(start + BATCH, count), dtype=np.int64)
-        yield _records(rows, members, seed, body_bytes, mix, salts, pool)
+        yield _batch(rows, members, seed, mix, _bodies(rows, seed, body_bytes, pool))
 
 
 def records_table(
-    count: int, members: int, seed: int, body_bytes: int = 256, *, mix: Mix = MESSAGES, salts: bool = False
+    count: int, members: int, seed: int, body_bytes: int = 256, mix: Mix = MESSAGES
 ) -> pa.Table:
     """All of ``record_batches`` in one table: about 400 bytes a record with bodies of 256."""
-    batches = record_batches(count, members, seed, body_bytes=body_bytes, mix=mix, salts=salts)
-    return pa.Table.from_batches(batches, schema=SCHEMA)
+    return pa.Table.from_batches(record_batches(count, members, seed, body_bytes, mix), schema=SCHEMA)
 
 
 def write_records(
-    path: Path, count: int, members: int, seed: int, *, body_bytes: int = 256, mix: Mix = MESSAGES, salts: bool = True
+    path: Path, count: int, members: int, seed: int, body_bytes: int = 256, mix: Mix = MESSAGES
 ) -> None:
     """``record_batches`` to a Parquet file, one batch in memory at a time."""
     with pq.ParquetWriter(path, SCHEMA) as writer:
-        for batch in record_batches(count, members, seed, body_bytes=body_bytes, mix=mix, salts=salts):
+        for batch in record_batches(count, members, seed, body_bytes, mix):
             writer.write_batch(batch)
 
 
-def _records(
-    rows: Integers, members: int, seed: int, body_bytes: int, mix: Mix, salts: bool, pool: npt.NDArray[np.uint8]
-) -> pa.RecordBatch:
-    kind = _below(_draw(seed, "category", rows), 1000)
+def _batch(rows: Integers, members: int, seed: int, mix: Mix, bodies: pa.Array) -> pa.RecordBatch:
+    roll = _Rolls(seed, rows)
+    kind = roll.below("category", 1000)
     post, group = kind < mix.posts, (kind >= mix.posts) & (kind < mix.posts + mix.groups)
-    many = 2 + _below(_draw(seed, "others", rows), 6)
-    counts = np.where(post, 0, np.where(group, many, 1))
-    topics = (_below(_draw(seed, "topical", rows), 1000) < mix.topics).astype(np.int64)
-    created = _instants(_draw(seed, "created", rows), FIRST_RECORD, TODAY)
-    deleted = created + 1 + _below(_draw(seed, "deleted", rows), 1 << 31) * 4000
-    authors = _authors(rows, members, seed)
+    counts = np.where(post, 0, np.where(group, 2 + roll.below("others", 6), 1))
+    topics = roll.share("topical", mix.topics).astype(np.int64)
+    created = roll.instants("created", days.FIRST_RECORD, TODAY)
+    deleted = created + 1 + roll.below("deleted", 200 * DAY // SECOND) * SECOND
+    authors = roll.skewed("author", members)
+    categories = np.where(group, 2, np.where(post, 3, 0) + roll.below("half", 2))
     return pa.RecordBatch.from_arrays(
         [
             _names("r", rows),
-            _coded(_categories(rows, post, group, seed), ["private_message.inmail", "private_message.direct",
-                                                          "private_message.group", "post", "comment"]),
-            pa.array(created, mask=_below(_draw(seed, "timeless", rows), 1000) < mix.missing_times),
-            pa.array(deleted, mask=_below(_draw(seed, "ended", rows), 1000) >= mix.deleted),
+            _coded(categories, _CATEGORIES),
+            pa.array(created, mask=roll.share("timeless", mix.missing_times)),
+            pa.array(deleted, mask=~roll.share("ended", mix.deleted)),
             _names("m", authors),
             _lists(counts, _names("m", _addressees(rows, counts, authors, members, seed))),
-            _lists(topics, _topics(rows[topics > 0], seed)),
+            _lists(topics, _coded(_Rolls(seed, rows[topics > 0]).below("topic", 4), _TOPICS)),
             _names("c", rows // 4),
             pa.nulls(len(rows), pa.string()),
-            _bodies(rows, seed, body_bytes, pool),
-            _salts(rows, seed) if salts else pa.nulls(len(rows), pa.binary()),
+            bodies,
+            _salts(roll) if mix.salts else pa.nulls(len(rows), pa.binary()),
         ],
         schema=SCHEMA,
-    )  # fmt: skip
+    )
 
 
-def _categories(
-    rows: Integers, post: npt.NDArray[np.bool_], group: npt.NDArray[np.bool_], seed: int
-) -> Integers:
-    half = _below(_draw(seed, "half", rows), 2)
-    return np.where(group, 2, np.where(post, 3 + half, half))
-
-
-def _authors(rows: Integers, members: int, seed: int) -> Integers:
-    """Some write much more than others: the square of an even draw."""
-    even = _draw(seed, "author", rows) >> np.uint64(32)
-    return _below(even * even, members)
+def _places_in(counts: Integers) -> Integers:
+    """0, 1, … within each run of so many."""
+    return np.arange(int(counts.sum())) - np.repeat(np.cumsum(counts) - counts, counts)
 
 
 def _addressees(rows: Integers, counts: Integers, authors: Integers, members: int, seed: int) -> Integers:
     """Evenly drawn; never the author, where there is anybody else."""
-    place = np.arange(int(counts.sum())) - np.repeat(np.cumsum(counts) - counts, counts)
-    steps = 1 + _below(_draw(seed, "addressee", np.repeat(rows, counts) * 8 + place), max(members - 1, 1))
-    return (np.repeat(authors, counts) + steps) % members
-
-
-def _topics(rows: Integers, seed: int) -> pa.Array:
-    names: list[str | None] = ["compensation", "intellectual_property", "health", "recruiting"]
-    return _coded(_below(_draw(seed, "topic", rows), len(names)), names)
+    roll = _Rolls(seed, np.repeat(rows, counts) * 8 + _places_in(counts))
+    return (np.repeat(authors, counts) + 1 + roll.below("addressee", max(members - 1, 1))) % members
 
 
 def _lists(counts: Integers, values: pa.Array) -> pa.Array:
-    offsets = np.zeros(len(counts) + 1, dtype=np.int32)
-    np.cumsum(counts, out=offsets[1:])
-    return pa.ListArray.from_arrays(pa.array(offsets), values)
+    offsets = np.concatenate([np.zeros(1, dtype=np.int64), np.cumsum(counts)])
+    return pa.ListArray.from_arrays(pa.array(offsets, pa.int32()), values)
 
 
 def _text_pool(seed: int, body_bytes: int) -> npt.NDArray[np.uint8]:
     """A stretch of members' writing from which bodies are cut."""
-    dice, text, size = Dice(seed, "pool"), [], 0
-    while size < _POOL_BYTES + body_bytes:
-        text.append(write("article", dice).body.encode("ascii"))
-        size += len(text[-1]) + 1
+    dice = Dice(seed, "pool")
+    text: list[bytes] = []
+    while sum(map(len, text)) < _POOL_BYTES + body_bytes:
+        text.append(b" ".join(write("post.article", dice)[2].encode("ascii") for _ in range(1000)))
     return np.frombuffer(b" ".join(text), dtype=np.uint8)
 
 
 def _bodies(rows: Integers, seed: int, body_bytes: int, pool: npt.NDArray[np.uint8]) -> pa.Array:
     """A piece of the pool each; the row's number in front makes it the only one of its kind."""
     windows = sliding_window_view(pool, body_bytes)
-    text = windows[_below(_draw(seed, "body", rows), len(windows))]
-    left = rows.copy()
-    for column in range(_ID_DIGITS, -1, -1):
-        text[:, column] = ord(" ") if column == _ID_DIGITS else left % 10 + ord("0")
-        left = left if column == _ID_DIGITS else left // 10
-    return _fixed_text(text)
+    text = windows[_Rolls(seed, rows).below("body", len(windows))]
+    text[:, :_ID_DIGITS] = _digits(rows)
+    text[:, _ID_DIGITS] = ord(" ")
+    return _fixed_width(text, pa.string())
 
 
-def _salts(rows: Integers, seed: int) -> pa.Array:
-    words = np.stack([_draw(seed, f"salt{part}", rows) for part in range(4)], axis=1)
-    return _fixed_text(words.astype(">u8").view(np.uint8).reshape(len(rows), 32), pa.binary())
+def _salts(roll: _Rolls) -> pa.Array:
+    words = np.stack([roll.bits(f"salt {part}") for part in range(4)], axis=1)
+    return _fixed_width(words.astype(">u8").view(np.uint8), pa.binary())

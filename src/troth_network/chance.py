@@ -11,6 +11,8 @@ import random
 from collections.abc import Mapping, Sequence
 from typing import TypeVar
 
+from troth_network.days import SECOND
+
 T = TypeVar("T")
 
 
@@ -32,6 +34,10 @@ class Dice:
     def between(self, start: int, stop: int) -> int:
         """A whole number of [start, stop); ``start`` where that is empty."""
         return start + self.below(max(stop - start, 1))
+
+    def instant(self, start: int, stop: int) -> int:
+        """A whole second of [start, stop), in microseconds UTC; ``start`` where that is empty."""
+        return self.between(start // SECOND, stop // SECOND) * SECOND
 
     def pick(self, options: Sequence[T]) -> T:
         """One of the options."""

@@ -5,10 +5,10 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
-DAY: Final = 24 * 60 * 60 * 1_000_000
-HOUR: Final = DAY // 24
-MINUTE: Final = HOUR // 60
-SECOND: Final = MINUTE // 60
+SECOND: Final = 1_000_000
+MINUTE: Final = 60 * SECOND
+HOUR: Final = 60 * MINUTE
+DAY: Final = 24 * HOUR
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -26,6 +26,7 @@ def iso(moment: int) -> str:
 
 FIRST_JOINED: Final = instant("2016-01-01")
 FIRST_RECORD: Final = instant("2021-06-01")
+PREMIUM_SOLD: Final = instant("2022-06-07")
 SETTING_INTRODUCED: Final = instant("2024-08-01")
 POLICY_CHANGED: Final = instant("2024-09-18")
 SUIT: Final = instant("2025-01-21")

@@ -7,18 +7,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final, TypeVar
 
-from troth_network.days import (
-    DAY,
-    FIRST_JOINED,
-    HOUR,
-    POLICY_CHANGED,
-    SECOND,
-    SETTING_INTRODUCED,
-    TODAY,
-    instant,
-    iso,
-)
+from troth_network import days
 from troth_network.chance import Dice
+from troth_network.days import DAY, TODAY
 from troth_network.places import PLACES, country
 
 COMMUNITY: Final = 12
@@ -26,14 +17,13 @@ COMMUNITY: Final = 12
 
 _LAST_BORN: Final = 1997
 """The year in which the youngest adults were born: of age when the first could join."""
-_PREMIUM_SOLD: Final = instant("2022-06-07")
 
 T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
 class Member:
-    """One member. ``places`` and ``tiers`` are dated (microseconds UTC), ascending, the first when they joined.
+    """One member. ``places`` and ``tiers`` are dated (microseconds UTC), the first when they joined.
 
     A place of None is not known from then on; ``born`` is a date, a bare year or None (not known).
     """
@@ -44,11 +34,11 @@ class Member:
     places: tuple[tuple[int, str | None], ...]
     tiers: tuple[tuple[int, str], ...]
     born: str | None
-    closed_at: int | None = None
-    erased_at: int | None = None
+    closed_at: int | None
+    erased_at: int | None
 
     def place(self, at: int) -> str | None:
-        """Where they are at an instant."""
+        """Where they are at an instant; None where that is not known."""
         return _dated(self.places, at)
 
     def tier(self, at: int) -> str | None:
@@ -57,21 +47,14 @@ class Member:
 
     def active(self, at: int) -> bool:
         """Whether they use their account at an instant."""
-        ends = [end for end in (self.closed_at, self.erased_at) if end is not None]
+        ends = (end for end in (self.closed_at, self.erased_at) if end is not None)
         return self.joined <= at < min(ends, default=at + 1)
 
     @property
     def premium_spells(self) -> list[tuple[int, int]]:
         """From when to when they paid; half-open, the last perhaps until today."""
         ends = [since for since, _ in self.tiers[1:]] + [TODAY]
-        return [
-            (since, end) for (since, tier), end in zip(self.tiers, ends, strict=True) if tier == "premium"
-        ]
-
-    @property
-    def is_adult(self) -> bool:
-        """Whether they are known to have been of age whenever they wrote."""
-        return self.born is not None and not self.is_young
+        return [(at, end) for (at, tier), end in zip(self.tiers, ends, strict=True) if tier == "premium"]
 
     @property
     def is_young(self) -> bool:
@@ -99,8 +82,8 @@ def _make_member(name: str, communities: int, dice: Dice) -> Member:
     community = dice.below(communities)
     young = dice.chance(0.02)
     joined = _join(dice, young)
-    closed = dice.between(max(joined + 200 * DAY, POLICY_CHANGED), TODAY) if dice.chance(0.03) else None
-    erased = dice.between(max(joined + 200 * DAY, POLICY_CHANGED), TODAY) if dice.chance(0.008) else None
+    fate = dice.weighted({"stays": 962, "closed": 30, "erased": 8})
+    left = dice.instant(max(joined + 200 * DAY, days.POLICY_CHANGED), TODAY)
     return Member(
         id=name,
         community=community,
@@ -108,43 +91,44 @@ def _make_member(name: str, communities: int, dice: Dice) -> Member:
         places=_places(place, joined, dice),
         tiers=_tiers(place, joined, dice),
         born=_born(joined, young, dice),
-        closed_at=closed if closed is not None and closed < TODAY else None,
-        erased_at=erased if erased is not None and erased < TODAY else None,
+        closed_at=left if fate == "closed" and left < TODAY else None,
+        erased_at=left if fate == "erased" and left < TODAY else None,
     )
 
 
 def _join(dice: Dice, young: bool) -> int:
     if young:
-        start, stop = instant("2023-01-01"), instant("2025-06-01")
-    elif dice.chance(0.9):
-        start, stop = FIRST_JOINED, SETTING_INTRODUCED
-    else:
-        start, stop = SETTING_INTRODUCED, TODAY - 60 * DAY
-    return dice.between(start // SECOND, stop // SECOND) * SECOND
+        return dice.instant(days.instant("2023-01-01"), days.instant("2025-06-01"))
+    if dice.chance(0.92):
+        # Most were there before anything of this story happened.
+        early = dice.chance(0.85)
+        return dice.instant(days.FIRST_JOINED, days.FIRST_RECORD if early else days.SETTING_INTRODUCED)
+    return dice.instant(days.SETTING_INTRODUCED, TODAY - 60 * DAY)
 
 
 def _places(place: str, joined: int, dice: Dice) -> tuple[tuple[int, str | None], ...]:
-    first: str | None = None if dice.chance(0.008) else place
+    """Some are not known to be anywhere, some move, some clear their profile."""
+    first = None if dice.chance(0.008) else place
     if not dice.chance(0.03):
         return ((joined, first),)
-    moved = dice.between(joined // HOUR + 1, TODAY // HOUR) * HOUR
+    moved = dice.instant(joined + DAY, TODAY)
     return ((joined, first), (moved, None if dice.chance(0.25) else dice.weighted(PLACES)))
 
 
 def _tiers(place: str, joined: int, dice: Dice) -> tuple[tuple[int, str], ...]:
-    # Nobody publishes this share in a form to lean on: a guess, higher where recruiting is.
+    """Half of those who buy Premium cancel it. The share of buyers is a guess, higher where recruiting is."""
     if not dice.chance(0.22 if country(place) == "US" else 0.1):
         return ((joined, "basic"),)
-    bought = dice.between(max(joined + DAY, _PREMIUM_SOLD) // SECOND, (TODAY - 90 * DAY) // SECOND) * SECOND
-    tiers = [(joined, "basic"), (max(bought, joined + DAY), "premium")]
+    bought = dice.instant(max(joined + DAY, days.PREMIUM_SOLD), TODAY - 90 * DAY)
+    tiers = [(joined, "basic"), (bought, "premium")]
     if dice.chance(0.5):
-        tiers.append((dice.between(tiers[1][0] // SECOND + 30 * 86_400, TODAY // SECOND) * SECOND, "basic"))
+        tiers.append((dice.instant(bought + 30 * DAY, TODAY), "basic"))
     return tuple(tiers)
 
 
 def _born(joined: int, young: bool, dice: Dice) -> str | None:
     if young:
-        return iso(joined - dice.between(16 * 365, 17 * 365) * DAY)[:10]
+        return days.iso(joined - dice.between(16 * 365, 17 * 365) * DAY)[:10]
     if dice.chance(0.03):
         return None
     year = dice.between(1955, _LAST_BORN + 1)

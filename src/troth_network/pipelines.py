@@ -8,24 +8,15 @@ is forgotten, nobody is told. As promised, it asks Troth for each use and trains
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 import troth
+from troth_network import history
 from troth_network.days import DAY, SETTING_INTRODUCED, instant
-from troth_network.history import (
-    AFFILIATE,
-    CHANGED_POLICY,
-    POLICY,
-    PROCESSOR,
-    SETTING,
-    THIRD_PARTIES,
-    Event,
-    Json,
-    switch_is_on,
-)
+from troth_network.history import AFFILIATE, PROCESSOR, THIRD_PARTIES, Event, Json, switch_is_on
 from troth_network.members import Member
 from troth_network.network import Network
 from troth_network.records import Record
@@ -38,33 +29,38 @@ ASKED: Final = (*RECIPIENTS, PROCESSOR)
 """For whom Troth is asked: also for the processor, whose carrying of mail gives it no right to train."""
 
 FIRST_RUN: Final = SETTING_INTRODUCED + 14 * DAY
-_BETWEEN_RUNS: Final = 30 * DAY
-
-
-def runs(until: int) -> list[int]:
-    """When the programme trained, up to an instant (microseconds UTC): a fortnight after the switch, then monthly."""
-    return list(range(FIRST_RUN, until + 1, _BETWEEN_RUNS))
+BETWEEN_RUNS: Final = 30 * DAY
 
 
 @dataclass(frozen=True, slots=True)
 class Disclosed:
-    """A record that left as alleged: to all of RECIPIENTS in the run of an instant."""
+    """A record that left as alleged: to all of RECIPIENTS, in the run of an instant (microseconds UTC)."""
 
     record: Record
     author: Member
     at: int
 
+    @property
+    def is_message(self) -> bool:
+        """Whether it is a private message."""
+        return self.record.category.startswith("private_message")
+
+    @property
+    def is_premium_inmail(self) -> bool:
+        """Whether it is an InMail whose author paid when they sent it."""
+        at = self.record.created_at
+        return self.record.category == "private_message.inmail" and self.author.tier(at or 0) == "premium"
+
 
 def as_alleged(network: Network, until: int) -> list[Disclosed]:
     """What left by an instant, each record in the first run that found its author's switch on.
 
-    Records that were deleted leave all the same, and so do those whose time is lost.
+    Runs began a fortnight after the switch did. Records that were deleted leave all the same, and so do
+    those whose time is lost.
     """
     choices = switch_choices(network.events)
-    on = {
-        member.id: [at for at in runs(until) if switch_is_on(choices[member.id], member, at)]
-        for member in network.members
-    }
+    runs = range(FIRST_RUN, until + 1, BETWEEN_RUNS)
+    on = {one.id: [at for at in runs if switch_is_on(choices[one.id], one, at)] for one in network.members}
     found = []
     for record in network.records:
         author = network.by_id.get(record.author or "")
@@ -80,65 +76,48 @@ def switch_choices(events: Iterable[Event]) -> dict[str, list[tuple[int, bool]]]
     found: dict[str, list[tuple[int, bool]]] = defaultdict(list)
     for event in events:
         kind, inner = next(iter(event.items()))
-        if not isinstance(inner, dict):
-            continue
-        if kind == "choose" and inner["setting"] == SETTING and inner["by"] != "signal":
-            found[str(inner["subject"])].append((instant(str(inner["at"])), inner["value"] == "on"))
-        elif kind == "withdraw" and "consent" not in inner:
-            found[str(inner["subject"])].append((instant(str(inner["at"])), False))
+        if isinstance(inner, dict) and (
+            (kind == "choose" and inner["by"] != "signal") or (kind == "withdraw" and "consent" not in inner)
+        ):
+            found[str(inner["subject"])].append((instant(str(inner["at"])), inner.get("value") == "on"))
     return found
 
 
 def first_told(network: Network) -> dict[str, int]:
-    """When each member was first told of the changed policy, by notice or by joining under it; who is missing never was."""
-    changed = instant(CHANGED_POLICY)
+    """When each member was first told of the changed policy, by notice or by joining under it.
+
+    Who is missing never was.
+    """
+    changed = instant(history.CHANGED_POLICY)
     told = {member.id: member.joined for member in network.members if member.joined >= changed}
     for event in network.events:
         notice = event.get("notice")
-        if isinstance(notice, dict) and notice["terms"] == POLICY and notice.get("delivered"):
+        if isinstance(notice, dict) and notice["terms"] == history.POLICY and notice["delivered"]:
             told.setdefault(str(notice["to"]), instant(str(notice["at"])))
     return told
 
 
-def alleged_figures(network: Network, disclosed: Sequence[Disclosed], at: int) -> dict[str, int]:
+def alleged_figures(network: Network, disclosed: list[Disclosed], at: int) -> dict[str, int]:
     """What left as alleged by ``at``, counted in the ways that people ask about; the counts overlap."""
     told = first_told(network)
     choices = switch_choices(network.events)
-    messages = [one for one in disclosed if one.record.category.startswith("private_message")]
-    figures = {
+
+    def off(member: Member | None, when: int) -> bool:
+        return member is not None and not switch_is_on(choices[member.id], member, when)
+
+    return {
         "records": len(disclosed),
-        "of members": len({one.author.id for one in disclosed}),
-        "private messages": len(messages),
-        "InMail of Premium members": sum(_is_premium_inmail(one) for one in messages),
+        "their authors": len({one.author.id for one in disclosed}),
+        "private messages": sum(one.is_message for one in disclosed),
+        "InMail of Premium members": sum(one.is_premium_inmail for one in disclosed),
         "before their author was told": sum(told.get(one.author.id, at + 1) > one.at for one in disclosed),
         "messages to somebody whose switch was off": sum(
-            _sent_to_one_who_said_no(one, network, choices) for one in messages
+            any(off(network.by_id.get(name), one.at) for name in one.record.addressees) for one in disclosed
         ),
-        "author said no afterwards": sum(
-            not switch_is_on(choices[one.author.id], one.author, at) for one in disclosed
-        ),
-        "deleted by their author": sum(
-            one.record.deleted_at is not None and one.record.deleted_at <= at for one in disclosed
-        ),
+        "author said no afterwards": sum(off(one.author, at) for one in disclosed),
+        "deleted by their author": sum((one.record.deleted_at or at + 1) <= at for one in disclosed),
         "of minors": sum(one.author.is_young for one in disclosed),
     }
-    return figures
-
-
-def _is_premium_inmail(one: Disclosed) -> bool:
-    created = one.record.created_at
-    return (
-        one.record.category == "private_message.inmail"
-        and created is not None
-        and one.author.tier(created) == "premium"
-    )
-
-
-def _sent_to_one_who_said_no(
-    one: Disclosed, network: Network, choices: dict[str, list[tuple[int, bool]]]
-) -> bool:
-    addressees = [network.by_id[name] for name in one.record.addressees if name in network.by_id]
-    return any(not switch_is_on(choices[member.id], member, one.at) for member in addressees)
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,6 +132,13 @@ class Asked:
     path: Path | None
     sealed: dict[str, Json] | None
 
+    def count(self, group: str) -> dict[str, int]:
+        """Counts of a group of the summary such as ``verdicts``, largest first."""
+        values = self.summary[group]
+        found = values.items() if isinstance(values, dict) else ()
+        counts = [(name, count) for name, count in found if isinstance(count, int)]
+        return dict(sorted(counts, key=lambda item: (-item[1], item[0])))
+
 
 def ask(home: troth.Home, recipient: str, at: str, folder: Path) -> Asked:
     """Ask Troth for one use, and build a sealed release of what it allows.
@@ -164,13 +150,11 @@ def ask(home: troth.Home, recipient: str, at: str, folder: Path) -> Asked:
         folder: where the release goes, in a folder of the recipient's name.
     """
     use = troth.Use(PURPOSE, recipient=recipient)
-    summary = home.summary(use, at=at)
-    verdicts = summary["verdicts"]
-    if not isinstance(verdicts, dict) or not verdicts.get("allowed"):
-        return Asked(recipient, summary, None, None)
+    asked = Asked(recipient, home.summary(use, at=at), None, None)
+    if not asked.count("verdicts")["allowed"]:
+        return asked
     path = folder / recipient.replace(":", "-")
-    release = home.release(use, at=at, out=path)
-    return Asked(recipient, summary, path, release.as_json())
+    return Asked(recipient, asked.summary, path, home.release(use, at=at, out=path).as_json())
 
 
 def as_promised(home: troth.Home, at: str, folder: Path) -> list[Asked]:

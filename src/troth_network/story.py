@@ -1,4 +1,4 @@
-"""The demo's story as data: what left as alleged, what Troth lets out as promised, and what a withdrawal changes.
+"""The demo's story as data: what left as alleged, what Troth lets out, what a withdrawal changes.
 
 A face asks for the steps one by one and renders them; every figure is counted when it is told.
 """
@@ -7,31 +7,19 @@ from __future__ import annotations
 
 import shutil
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Final
 
 import troth
-from troth_network.days import DAY, DENIAL, HOUR, POLICY_CHANGED, SUIT, TODAY, iso
+from troth_network import pipelines
+from troth_network.days import DENIAL, POLICY_CHANGED, SUIT, TODAY, iso
 from troth_network.history import AFFILIATE, THIRD_PARTIES, Json
+from troth_network.members import Member
 from troth_network.network import Network
-from troth_network.pipelines import (
-    PURPOSE,
-    Asked,
-    Disclosed,
-    alleged_figures,
-    as_alleged,
-    as_promised,
-    ask,
-    first_told,
-)
+from troth_network.pipelines import PURPOSE, Asked, Disclosed
 from troth_network.places import country
-from troth_network.records import Record
-
-_WITHDRAWN: Final = TODAY + 9 * HOUR
-_ASKED_AGAIN: Final = TODAY + DAY
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,17 +37,6 @@ class Step:
     bars: dict[str, dict[str, int]] = field(default_factory=dict)
     details: dict[str, Json] = field(default_factory=dict)
 
-    def as_json(self) -> dict[str, object]:
-        """Plain JSON values."""
-        return {
-            "step": self.key,
-            "title": self.title,
-            "text": self.text,
-            "figures": self.figures,
-            "bars": self.bars,
-            "details": self.details,
-        }
-
 
 class Story:
     """Tells the story of a network in a new home under a folder.
@@ -72,22 +49,6 @@ class Story:
     def __init__(self, network: Network, folder: Path) -> None:
         self.network = network
         self.folder = folder
-        self._home: troth.Home | None = None
-        self._asked: list[Asked] = []
-
-    @property
-    def home(self) -> troth.Home:
-        """The home; made, and told everything, when first asked for."""
-        if self._home is None:
-            self._home = troth.init(self.folder / "home")
-            self._home.record(self.network.events)
-            self._home.import_records(self.network.table())
-        return self._home
-
-    @cached_property
-    def disclosed(self) -> list[Disclosed]:
-        """What had left as alleged when the suit was filed."""
-        return as_alleged(self.network, SUIT)
 
     def steps(self) -> Iterator[Step]:
         """The steps in order; each is worked out when it is asked for."""
@@ -99,60 +60,71 @@ class Story:
         yield self.withdrawn()
         yield self.tampered()
 
-    # searches
+    # what the steps share
+
+    @cached_property
+    def home(self) -> troth.Home:
+        """The home, told everything; made when first asked for."""
+        home = troth.init(self.folder / "home")
+        home.record(self.network.events)
+        home.import_records(self.network.table())
+        return home
+
+    @cached_property
+    def disclosed(self) -> list[Disclosed]:
+        """What had left as alleged when the suit was filed."""
+        return pipelines.as_alleged(self.network, SUIT)
+
+    @cached_property
+    def asked(self) -> list[Asked]:
+        """What Troth answered for each who would train, before anybody withdrew."""
+        return pipelines.as_promised(self.home, iso(TODAY), self.folder / "releases")
 
     def inmail_to_explain(self) -> str:
-        """The id of an InMail by a Premium member to a basic one, both in the US and of age, that left as alleged.
+        """The id of an InMail by a Premium member to one who never paid, that left as alleged.
 
-        The oldest one written before the policy spoke of training, and still there.
+        The oldest one written before the policy spoke of training, still there; both in the US and of age.
 
         Raises:
             LookupError: the network is too small to hold one.
         """
         for one in self.disclosed:
-            record = one.record
-            if record.created_at is None or record.created_at >= POLICY_CHANGED or record.deleted_at is not None:
-                continue
-            if record.category == "private_message.inmail" and self._parties_fit(record, record.created_at):
-                return record.id
+            at, names = one.record.created_at, one.record.addressees
+            addressee = self.network.by_id.get(names[0]) if len(names) == 1 else None
+            if (
+                (one.is_premium_inmail and at is not None and at < POLICY_CHANGED)
+                and (addressee is not None and not addressee.premium_spells)
+                and all(_settled_in_the_us(party, at) for party in (one.author, addressee))
+                and one.record.deleted_at is None
+            ):
+                return one.record.id
         raise LookupError("no such InMail in this network: make it larger")
 
-    def _parties_fit(self, record: Record, at: int) -> bool:
-        parties = [self.network.by_id.get(name) for name in (record.author or "", *record.addressees)]
-        return [party.tier(at) for party in parties if party is not None] == ["premium", "basic"] and all(
-            party is not None
-            and party.is_adult
-            and party.active(TODAY)
-            and {country(party.place(when) or "") for when in (at, DENIAL, TODAY)} == {"US"}
-            for party in parties
-        )
-
     def member_who_withdraws(self) -> str:
-        """The id of the member with the most records in the operator's release, of those whose records left as alleged.
+        """The id of the member with the most records in the operator's release and some that left as alleged.
+
+        Somebody to whom others wrote messages that are in the release, where there is one: these go too.
 
         Raises:
             LookupError: nothing is allowed in this network.
         """
-        rows = Counter(author for _, author in self._allowed(iso(TODAY)))
+        records = {record.id: record for record in self.network.records}
         left = {one.author.id for one in self.disclosed}
-        ranked = sorted((-count, author) for author, count in rows.items() if author in left)
-        if not ranked:
+        rows = _rows(self.asked[0].path)
+        theirs = Counter(author for _, author in rows if author in left)
+        written_to = {name for record, _ in rows for name in records[record].addressees}
+        if not theirs:
             raise LookupError("nobody's records are allowed in this network: make it larger")
-        return ranked[0][1]
-
-    def _allowed(self, at: str) -> set[tuple[str, str]]:
-        """Ids and authors of the records that the operator may train on."""
-        table = self.home.gate(troth.Use(PURPOSE, recipient="operator"), at=at).decide(self.network.table())
-        allowed = table.filter(table.verdict == "allowed").select("id", "author").to_pyarrow()
-        return set(zip(allowed["id"].to_pylist(), allowed["author"].to_pylist(), strict=True))
+        return min(theirs, key=lambda name: (name not in written_to, -theirs[name], name))
 
     # steps
 
     def stage(self) -> Step:
         """Who is there and what they wrote."""
         members, records = self.network.members, self.network.records
-        places = Counter(country(member.places[0][1] or "not known") for member in members)
         premium = sum(bool(member.premium_spells) for member in members)
+        places = Counter(country(member.places[0][1] or "not known") for member in members)
+        categories = Counter(record.category for record in records)
         return Step(
             "stage",
             "Northlight, a professional network that does not exist",
@@ -161,19 +133,19 @@ class Story:
             {"members": len(members), "ever Premium": premium, "records": len(records)},
             {
                 "Members by country": dict(places.most_common()),
-                "Records by category": dict(Counter(record.category for record in records).most_common()),
+                "Records by category": dict(categories.most_common()),
             },
         )
 
     def alleged(self) -> Step:
         """What left when the switch alone was trusted, to whom, and who had been told."""
-        told = first_told(self.network)
+        told = pipelines.first_told(self.network)
         groups = Counter(_telling(told.get(one.author.id), one.at) for one in self.disclosed)
-        figures = alleged_figures(self.network, self.disclosed, SUIT)
+        figures = pipelines.alleged_figures(self.network, self.disclosed, SUIT)
         return Step(
             "alleged",
             f"As alleged: what had left by {iso(SUIT)[:10]}, the day of the suit",
-            f"The programme trusted the switch alone. {figures['records']} records went to the affiliate"
+            f"The programme trusted the switch alone. {figures['records']:,} records went to the affiliate"
             f" ({AFFILIATE}) and to two third parties ({', '.join(THIRD_PARTIES)}); nobody kept proof of it.",
             figures,
             {"Had their author been told when they left?": dict(groups.most_common())},
@@ -181,19 +153,14 @@ class Story:
 
     def promised(self) -> Step:
         """What Troth lets out, for each who would train, and why the rest stays."""
-        self._asked = as_promised(self.home, iso(TODAY), self.folder / "releases")
-        allowed = {asked.recipient: _count(asked, "verdicts", "allowed") for asked in self._asked}
         return Step(
             "promised",
             f"As promised: what Troth lets out on {iso(TODAY)[:10]}",
             "The same records and the same history. Each use is asked for by itself, and every record that"
             " stays out has its reasons.",
-            {f"allowed for {recipient}": count for recipient, count in allowed.items()},
-            {
-                f"Why records stay out: {asked.recipient}": _counts(asked.summary.get("first_reasons"))
-                for asked in self._asked
-            },
-            {asked.recipient: asked.summary for asked in self._asked},
+            {f"allowed for {one.recipient}": one.count("verdicts")["allowed"] for one in self.asked},
+            {f"Why records stay out: {one.recipient}": one.count("first_reasons") for one in self.asked},
+            {one.recipient: one.summary for one in self.asked},
         )
 
     def explained(self) -> Step:
@@ -206,68 +173,69 @@ class Story:
             "explained",
             f"One InMail explained: {name}",
             f"Written by a Premium member on {iso(left.record.created_at or 0)[:10]}. As alleged it left on"
-            f" {iso(left.at)[:10]} for {THIRD_PARTIES[0]}. Asked on {iso(DENIAL)[:10]}, the day of the denial,"
-            f" Troth says {answer['verdict']}: {answer['reason']}.",
+            f" {iso(left.at)[:10]} for {THIRD_PARTIES[0]}. Asked on {iso(DENIAL)[:10]}, the day of the"
+            f" denial, Troth says {answer['verdict']}: {answer['reason']}.",
             details={"explanation": answer},
         )
 
     def released(self) -> Step:
         """What was sealed, and that it verifies offline."""
-        sealed = {asked.recipient: asked for asked in self._asked if asked.path is not None}
-        findings = {recipient: troth.verify(asked.path) for recipient, asked in sealed.items()}
+        sealed = {one.recipient: one.sealed for one in self.asked if one.sealed is not None}
+        found = {one.recipient: troth.verify(one.path) for one in self.asked if one.path is not None}
         return Step(
             "released",
             "Sealed releases, checked offline",
             "What may leave leaves in a sealed release. Anybody can check one without this home.",
-            {
-                "releases": len(sealed),
-                "verified": sum(found.ok for found in findings.values()),
-                **{f"rows for {one}": _number(asked.sealed, "rows") for one, asked in sealed.items()},
-            },
-            details={
-                recipient: {"release": asked.sealed, "verified": findings[recipient].as_json()}
-                for recipient, asked in sealed.items()
-            },
+            {"releases": len(found), "verified": sum(findings.ok for findings in found.values())},
+            {"Rows sealed": {one: rows for one in sealed if isinstance(rows := sealed[one]["rows"], int)}},
+            {one: {"release": sealed[one], "verified": found[one].as_json()} for one in sealed},
         )
 
     def withdrawn(self) -> Step:
-        """A member withdraws everything; the next release holds nothing of theirs."""
-        member = self.member_who_withdraws()
-        before = self._allowed(iso(_ASKED_AGAIN))
-        self.home.record([{"withdraw": {"subject": member, "at": iso(_WITHDRAWN)}}])
-        after = self._allowed(iso(_ASKED_AGAIN))
-        again = ask(self.home, "operator", iso(_ASKED_AGAIN), self.folder / "releases" / "after")
-        gone = before - after
+        """A member withdraws everything; the next release holds nothing of theirs.
+
+        Both releases ask for one instant, so that nothing but the withdrawal lies between them.
+        """
+        member, today = self.member_who_withdraws(), iso(TODAY)
+        use, path = troth.Use(PURPOSE, recipient="operator"), self.folder / "releases" / "operator-after"
+        self.home.record([{"withdraw": {"subject": member, "at": today}}])
+        release = self.home.release(use, at=today, out=path).as_json()
+        before, after = _rows(self.asked[0].path), _rows(path)
         return Step(
             "withdrawn",
             f"A withdrawal: {member}",
-            f"{member} withdraws on {iso(_WITHDRAWN)[:10]}. As alleged nothing comes back. As promised the"
-            f" next release is built without {len(gone)} of {len(before)} records.",
+            f"{member} withdraws on {today[:10]}. As alleged nothing comes back. As promised the next"
+            f" release is built without {len(before - after)} of {len(before):,} records.",
             {
                 "allowed before": len(before),
                 "allowed after": len(after),
                 "theirs before": _of(member, before),
                 "theirs after": _of(member, after),
-                "of others lost": len(gone) - _of(member, gone),
+                "of others that they take along": len(before - after) - _of(member, before - after),
                 "theirs that left as alleged": sum(one.author.id == member for one in self.disclosed),
             },
-            details={"member": member, "release": again.sealed, "summary": again.summary},
+            details={"member": member, "release": release},
         )
 
     def tampered(self) -> Step:
         """A copy of a release with one byte altered, refused."""
-        path = next(asked.path for asked in self._asked if asked.path is not None)
-        copy = self.folder / "tampered"
-        shutil.copytree(path, copy)
+        path = next(one.path for one in self.asked if one.path is not None)
+        copy = shutil.copytree(path, self.folder / "tampered")
         altered = _alter_one_byte(copy)
         findings = troth.verify(copy)
         return Step(
             "tampered",
             "A tampered copy",
-            f"One byte of {altered} was altered in a copy: verification says"
-            f" {'that all is well' if findings.ok else 'no, and what was altered'}.",
+            f"One byte of {altered} was altered in a copy. Verification"
+            f" {'finds nothing wrong' if findings.ok else 'refuses it'}.",
             details={"altered": altered, "verified": findings.as_json()},
         )
+
+
+def _settled_in_the_us(member: Member, at: int) -> bool:
+    """Known to be of age, in the US all along, and still there."""
+    places = {country(member.place(when) or "") for when in (at, DENIAL, TODAY)}
+    return places == {"US"} and member.born is not None and not member.is_young and member.active(TODAY)
 
 
 def _telling(told: int | None, left: int) -> str:
@@ -278,31 +246,23 @@ def _telling(told: int | None, left: int) -> str:
     return "told after" if left >= POLICY_CHANGED else "left before the policy spoke of it"
 
 
+def _rows(release: Path | None) -> set[tuple[str, str]]:
+    """Ids and authors of the records in a release; nothing where there is none."""
+    batches = troth.load(release) if release is not None else ()
+    columns = ((batch["id"].to_pylist(), batch["author"].to_pylist()) for batch in batches)
+    return {row for ids, authors in columns for row in zip(ids, authors, strict=True)}
+
+
 def _of(member: str, records: set[tuple[str, str]]) -> int:
     return sum(author == member for _, author in records)
 
 
-def _count(asked: Asked, group: str, name: str) -> int:
-    return _number(asked.summary.get(group), name)
-
-
-def _number(values: Json, name: str) -> int:
-    found = values.get(name) if isinstance(values, dict) else None
-    return found if isinstance(found, int) else 0
-
-
-def _counts(values: Json) -> dict[str, int]:
-    """Counts, largest first."""
-    found = values if isinstance(values, dict) else {}
-    return dict(sorted(((name, _number(found, name)) for name in found), key=lambda item: (-item[1], item[0])))
-
-
 def _alter_one_byte(folder: Path) -> str:
     """Flip a bit in the middle of the largest file; its name in the folder."""
-    files: Sequence[Path] = sorted(path for path in folder.rglob("*") if path.is_file())
+    files = sorted(path for path in folder.rglob("*") if path.is_file())
     largest = max(files, key=lambda path: path.stat().st_size)
     data = bytearray(largest.read_bytes())
     data[len(data) // 2] ^= 1
-    largest.chmod(0o600)
+    largest.unlink()
     largest.write_bytes(data)
     return largest.relative_to(folder).as_posix()

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import ibis
 import ibis.expr.types as ir
@@ -20,6 +20,10 @@ from troth.core.values import Record, Use, check_instant
 from troth.core.written import Json
 from troth.gate import duck
 from troth.gate.gate import Gate, Source, Summary, open_records, summarise
+from troth.gate.plan import SmallSide, decided
+
+if TYPE_CHECKING:
+    from troth.app.releases import Built
 
 Progress = Callable[[int, int], None]
 
@@ -34,23 +38,45 @@ class Question:
 
 
 class HomeGate:
-    """The gate of a home for one question; ``decide`` and ``summary`` take any table of records, or the home's own."""
+    """The gate of a home for one question; ``decide`` and ``summary`` take any table of records, or the home's own.
+
+    The small side of the home's own records is made once and kept.
+    """
 
     def __init__(self, home: Home, gate: Gate, question: Question) -> None:
         self._home = home
         self._gate = gate
         self.question = question
+        self._prepared: dict[str | None, tuple[ir.Table, SmallSide]] = {}
+
+    @property
+    def terms(self) -> tuple[tuple[str, str], ...]:
+        """The versions that verdicts for this use can rest on: (document, version)."""
+        return self._gate.terms
 
     def decide(self, source: Source | None = None) -> ir.Table:
         """The records with their verdicts, lazily: an Ibis table; see ``troth.gate.gate.Gate.decide``."""
-        return self._gate.decide(self._records(source))
+        if source is not None and not isinstance(source, str | Path):
+            return self._gate.decide(source)
+        name = None if source is None else str(source)
+        if name not in self._prepared:
+            records = self.records(source)
+            self._prepared[name] = records, self._gate.small_side(records)
+        return decided(*self._prepared[name])
 
     def summary(self, source: Source | None = None) -> Summary:
         """Counts by verdict and reason."""
         return summarise(self.decide(source))
 
-    def _records(self, source: Source | None) -> Source:
-        return records_of(self._home) if source is None else bound(self._home, source)
+    def release(self, out: Path | str, source: Source | None = None) -> Built:
+        """Build a sealed release of what this question allows; see ``troth.app.releases.build_from``."""
+        from troth.app import releases
+
+        return releases.build_from(self._home, self, Path(out), source=source)
+
+    def records(self, source: Source | None = None) -> ir.Table:
+        """The records of a source, or the home's own, as the gate reads them."""
+        return open_records(records_of(self._home) if source is None else bound(self._home, source))
 
 
 def open_gate(
@@ -241,7 +267,7 @@ def check(gate: HomeGate, ids: pa.Table, source: Source | None = None, limit: in
     numbered = ids.append_column("row", pa.array(range(1, ids.num_rows + 1), pa.int64()))
     rows = ibis.memtable(numbered)
     wanted = rows.select(rows.id).distinct()
-    records = open_records(records_of(gate._home) if source is None else bound(gate._home, source))
+    records = gate.records(source)
     decided = gate.decide(records.semi_join(wanted, records.id == wanted.id))
     verdicts = decided.select("id", "verdict", "reason")
     joined = rows.left_join(verdicts, rows.id == verdicts.id).select(

@@ -6,6 +6,7 @@ import os
 import secrets
 from pathlib import Path
 
+import ibis.expr.types as ir
 import pyarrow as pa
 import pyarrow.csv
 import pyarrow.ipc
@@ -19,6 +20,7 @@ from troth.gate.gate import Source
 
 _MIB = 2**20
 _ROWS = 100_000
+_VERDICT_COLUMNS = ("id", "verdict", "reason", "party", "judged", "codes")
 
 
 def read_ids(path: Path, column: str = "id") -> pa.Table:
@@ -93,18 +95,26 @@ def write_verdicts(gate: HomeGate, source: Source | None, path: Path) -> int:
 
     Columns: id, verdict, reason, party, judged, codes (see ``troth.gate.plan.decided``).
     """
-    table = gate.decide(source).select("id", "verdict", "reason", "party", "judged", "codes")
+    return _write_private(gate.decide(source).select(*_VERDICT_COLUMNS), path)
+
+
+def write_left_out(decided: ir.Table, path: Path) -> int:
+    """Write the records that are not allowed, and why, to a Parquet file; columns as of ``write_verdicts``."""
+    return _write_private(decided.filter(decided.verdict != "allowed").select(*_VERDICT_COLUMNS), path)
+
+
+def _write_private(table: ir.Table, path: Path) -> int:
+    """Verdicts tell who chose what: the file is readable by its owner alone."""
     temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.making")
+    schema = table.schema().to_pyarrow()
     written = 0
     try:
-        schema = table.schema().to_pyarrow()
-        with pq.ParquetWriter(temporary, schema, compression="zstd") as writer:
-            for batch in batches(table, _ROWS):
-                writer.write_batch(batch.cast(schema))
-                written += batch.num_rows
-        # Verdicts tell who chose what: readable by their owner alone.
-        temporary.chmod(0o600)
-        with temporary.open("rb") as file:
+        descriptor = os.open(temporary, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
+        with os.fdopen(descriptor, "wb") as file:
+            with pq.ParquetWriter(file, schema, compression="zstd") as writer:
+                for batch in batches(table, _ROWS):
+                    writer.write_batch(batch.cast(schema))
+                    written += batch.num_rows
             os.fsync(file.fileno())
         temporary.rename(path)
     except BaseException:

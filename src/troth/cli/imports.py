@@ -73,7 +73,9 @@ def _print(report: ImportReport, json_: bool, dry_run: bool) -> None:
     click.echo(f"{count(report.duplicates)} duplicates of what is there already")
     for reason, number in report.left_out.items():
         click.echo(f"{count(number)} left out: {reason}")
-    click.echo(f"{count(report.rejected)} rejected" + (f": {report.rejects_file}" if report.rejects_file else ""))
+    click.echo(
+        f"{count(report.rejected)} rejected" + (f": {report.rejects_file}" if report.rejects_file else "")
+    )
     for reason, number in report.reasons.most_common(8):
         click.echo(f"  {count(number)} {reason}")
     for note, number in report.notes.most_common():

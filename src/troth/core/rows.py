@@ -118,4 +118,3 @@ def row_salt(record_salt: bytes, release: str) -> bytes:
 def row_leaf(salt: bytes, row: bytes) -> bytes:
     """The leaf of a row in the row tree, 32 bytes, from its row salt (16 bytes) and canonical bytes."""
     return leaf_hash(salt + row)
-

@@ -101,6 +101,17 @@ class Gate:
         """Decide a table and count."""
         return summarise(self.decide(source))
 
+    @property
+    def terms(self) -> tuple[tuple[str, str], ...]:
+        """The versions, in effect by T, of the documents that have a clause on this use: (document, version)."""
+        world = World(self.known, self.use, self.at, self._scopes)
+        return tuple(
+            placed.terms.name
+            for name in sorted(world.documents)
+            for placed in self.known.documents[name]
+            if max(placed.terms.effective_at, placed.terms.published_at) <= self.at
+        )
+
     def small_side(self, records: ir.Table) -> SmallSide:
         """Windows and cohorts for the kinds of records in a table; asks the table twice, in small."""
         facts = self._facts(records)

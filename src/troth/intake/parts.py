@@ -40,10 +40,13 @@ _REPEATING: Final = ["category", "author", "addressees.list.element", "topics.li
 
 def part_paths(folder: Path) -> list[Path]:
     """The whole parts of a store, in the order in which they were written."""
+    return [path for _, path in sorted(_numbered(folder))]
+
+
+def _numbered(folder: Path) -> list[tuple[int, Path]]:
     if not folder.is_dir():
         return []
-    numbered = [(int(found[1]), path) for path in folder.iterdir() if (found := _PART.fullmatch(path.name))]
-    return [path for _, path in sorted(numbered)]
+    return [(int(found[1]), path) for path in folder.iterdir() if (found := _PART.fullmatch(path.name))]
 
 
 def write_part(folder: Path, rows: Sequence[Row], draw: Callable[[int], bytes]) -> Path:
@@ -57,9 +60,8 @@ def write_part(folder: Path, rows: Sequence[Row], draw: Callable[[int], bytes]) 
     }
     columns["salt"] = [draw(SALT_BYTES) for _ in rows]
     table = pa.table(columns, schema=RECORD_SCHEMA)
-    parts = part_paths(folder)
-    number = int(_PART.fullmatch(parts[-1].name)[1]) + 1 if parts else 1  # type: ignore[index]
-    path = folder / f"part-{number:06}.parquet"
+    numbers = [number for number, _ in _numbered(folder)]
+    path = folder / f"part-{max(numbers, default=0) + 1:06}.parquet"
     temporary = folder / f".{path.name}.tmp"
     with storage_errors(folder):
         try:
@@ -74,9 +76,7 @@ def write_part(folder: Path, rows: Sequence[Row], draw: Callable[[int], bytes]) 
 def _write_durably(table: pa.Table, path: Path) -> None:
     descriptor = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC, 0o600)
     with os.fdopen(descriptor, "wb") as file:
-        pq.write_table(
-            table, file, compression="zstd", use_dictionary=_REPEATING, write_page_checksum=True
-        )
+        pq.write_table(table, file, compression="zstd", use_dictionary=_REPEATING, write_page_checksum=True)
         file.flush()
         os.fsync(file.fileno())
 

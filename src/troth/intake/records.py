@@ -11,7 +11,7 @@ import hashlib
 import os
 import secrets
 from collections.abc import Callable
-from dataclasses import astuple, replace
+from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
@@ -26,10 +26,10 @@ from troth.intake.parts import (
     sync_folder,
     write_part,
 )
-from troth.intake.rows import Row
+from troth.intake.rows import CONTENT, WORDS, Row
 
 PART_ROWS: Final = 100_000
-PART_BYTES: Final = 64 * 1024 * 1024
+PART_BYTES: Final = 32 * 1024 * 1024
 """A part holds at most so many rows and about so many bytes; also what an import keeps in memory."""
 
 OnConflict = Callable[[Row, tuple[str, ...]], None]
@@ -77,7 +77,7 @@ class RecordStore:
 
 
 class ImportSession:
-    """Rows on their way into a store; ``imported`` and ``duplicates`` are exact once the session has ended."""
+    """Rows on their way into a store; ``imported`` and ``duplicates`` are exact once the session ended."""
 
     def __init__(
         self,
@@ -96,7 +96,8 @@ class ImportSession:
         self._part_rows = part_rows
         self._waiting: list[Row] = []
         self._weight = 0
-        self._rehearsed: dict[bytes, bytes] = {}
+        # What a dry run would have stored: a digest of the id, and one of each column.
+        self._rehearsed: dict[bytes, tuple[bytes, ...]] = {}
 
     def add(self, row: Row) -> None:
         """Take a row; it is stored with its part, at the latest when the session ends.
@@ -144,16 +145,13 @@ class ImportSession:
             other = new.get(one.id) or known.get(one.id)
             if other is not None:
                 return one.differs_from(other)
-            digest = self._rehearsed.get(_digest(one.id))
-            if digest is None:
-                return None
-            return () if digest == _content_digest(one) else ("content",)
+            digests = self._rehearsed.get(_digest(one.id))
+            return None if digests is None else _differing(one, digests)
 
         found = differences(row)
-        if found and row.other_id is not None:
+        if found and row.other_id is not None and not set(WORDS).isdisjoint(found):
             row = replace(row, id=row.other_id)
-            # That identity is a digest of the content, so whoever has it is the same record.
-            found = None if differences(row) is None else ()
+            found = differences(row)
         if found is None:
             return row
         if found:
@@ -166,7 +164,7 @@ class ImportSession:
         if not new:
             return
         if self._lock is None:
-            self._rehearsed |= {_digest(id_): _content_digest(row) for id_, row in new.items()}
+            self._rehearsed |= {_digest(row.id): _digests(row) for row in new.values()}
         else:
             write_part(self._folder, list(new.values()), self._draw)
         self.imported += len(new)
@@ -176,14 +174,14 @@ def _digest(text: str) -> bytes:
     return hashlib.blake2b(text.encode(), digest_size=16).digest()
 
 
-def _content_digest(row: Row) -> bytes:
-    """Of what ``Row.differs_from`` compares."""
-    everywhere = replace(row, id="", where=None)  # type: ignore[arg-type]
-    if row.other_id is not None:
-        parts: object = (row.author, row.addressees, row.title, row.body)
-    else:
-        parts = astuple(replace(everywhere, notes=()))
-    return _digest(repr(parts))
+def _digests(row: Row) -> tuple[bytes, ...]:
+    return tuple(_digest(repr(getattr(row, name))) for name in CONTENT)
+
+
+def _differing(row: Row, digests: tuple[bytes, ...]) -> tuple[str, ...]:
+    """As ``Row.differs_from``, for a row of which only digests are left."""
+    pairs = zip(CONTENT, _digests(row), digests, strict=True)
+    return tuple(name for name, one, other in pairs if name in row.compared and one != other)
 
 
 def _prepare(folder: Path) -> int:
@@ -192,7 +190,7 @@ def _prepare(folder: Path) -> int:
         if not folder.is_dir():
             if folder.exists():
                 raise BadInput("is no folder, so it cannot hold records", place=Place(str(folder)))
-            folder.mkdir(mode=0o700)
+            folder.mkdir(mode=0o700, parents=True)
             sync_folder(folder.parent)
         lock = os.open(folder / ".lock", os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
         try:

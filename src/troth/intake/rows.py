@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Final, TypeAlias
 
-from troth.core.errors import Place
-from troth.core.values import MICROSECONDS_PER_DAY, covers
+from troth.core.errors import BadInput, Place
+from troth.core.values import MICROSECONDS_PER_DAY, check_category, covers
 
 CONTENT: Final = (
     "category",
@@ -24,13 +24,15 @@ CONTENT: Final = (
 MAX_NAME: Final = 998
 """Characters of an id or of a party's name: the longest line of RFC 5322. Longer ones name nobody."""
 
-_MAIL_CONTENT: Final = ("author", "addressees", "title", "body")
+WORDS: Final = ("author", "addressees", "title", "body")
+"""What somebody wrote and to whom: records that differ in these are not the same message."""
+
 _UNKNOWN_ADDRESSEE: Final = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Where:
-    """The place of an item: its source and, as known, line, message or row (from 1) and byte offset (from 0)."""
+    """The place of an item: its source and, as known, line, message or row (from 1), byte offset (from 0)."""
 
     source: str
     line: int | None = None
@@ -65,8 +67,9 @@ class Where:
 class Row:
     """One record as it comes in: the record columns without the salt, instants in microseconds UTC.
 
-    ``other_id`` is the identity that the record takes when ``id`` stands for another content already; without
-    one such a record is rejected. ``notes`` are facts for the report, such as a date that could not be read.
+    ``compared`` are the columns in which it must agree with a record of the same id to be that record.
+    ``other_id`` is the identity that it takes where ``id`` stands for other words already; without one it is
+    rejected then. ``notes`` are facts for the report, such as a date that could not be read.
     """
 
     id: str
@@ -80,17 +83,13 @@ class Row:
     conversation: str | None = None
     title: str | None = None
     body: str | None = None
+    compared: tuple[str, ...] = field(default=CONTENT, compare=False)
     other_id: str | None = field(default=None, compare=False)
     notes: tuple[str, ...] = field(default=(), compare=False)
 
     def differs_from(self, other: Row) -> tuple[str, ...]:
-        """The columns in which this row is another record than the one that has its id.
-
-        Of mail (rows with another id to take) only what people wrote and to whom counts: a second copy in
-        another folder, or filed under another category, is the same message.
-        """
-        columns = CONTENT if self.other_id is None else _MAIL_CONTENT
-        return tuple(name for name in columns if getattr(self, name) != getattr(other, name))
+        """The compared columns in which this row is another record than the one that has its id."""
+        return tuple(name for name in self.compared if getattr(self, name) != getattr(other, name))
 
     @property
     def weight(self) -> int:
@@ -161,3 +160,14 @@ def named_addressees(category: str, addressees: tuple[str, ...]) -> tuple[str, .
     if not addressees and covers("private_message", category):
         return (_UNKNOWN_ADDRESSEE,)
     return addressees
+
+
+def record_category(text: str) -> str:
+    """A category that a record can have.
+
+    Raises:
+        BadInput: not of that shape, or the wildcard ``any``.
+    """
+    if check_category(text) == "any":
+        raise BadInput("a record has a category of its own; any is only for clauses")
+    return text

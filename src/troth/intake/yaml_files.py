@@ -57,10 +57,8 @@ def parse_yaml(data: bytes, source: str) -> Iterator[Shape]:
             yield Shape(reader.plain(node, (), 0), source, reader.lines)
     except MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
-        line = mark.line + 1 if mark is not None else None
-        raise BadInput(
-            f"is not YAML 1.2: {error.problem or error.context}", place=Place(source, line)
-        ) from None
+        place = Place(source, mark.line + 1 if mark is not None else None)
+        raise BadInput(f"is not YAML 1.2: {error.problem or error.context}", place=place) from None
     except (YAMLError, RecursionError) as error:
         raise BadInput(f"is not YAML 1.2: {type(error).__name__}", place=Place(source)) from None
 

@@ -39,6 +39,7 @@ from troth.core.references import Names, NamesInMemory, References
 from troth.core.standing import Known
 from troth.core.values import canonical
 from troth.core.written import Json, write_event
+from troth.ledger.damage import find_damage
 
 APPLICATION_ID: Final = 0x54524F54  # "TROT"
 SCHEMA_VERSION: Final = 1
@@ -368,9 +369,22 @@ class Ledger:
                     continue
                 self._forget(position, row[1])
                 erased += 1
-        # The bytes must leave the write-ahead log too.
-        self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        self._empty_log()
         return erased
+
+    def _empty_log(self) -> None:
+        """See to it that erased bytes leave the write-ahead log too."""
+        try:
+            (busy, *_) = self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+        except sqlite3.Error as error:
+            self._stopped = str(error)
+            raise _unavailable(self.path, error) from None
+        if busy:
+            raise Unavailable(
+                "the entries are erased, but their old bytes stay on disk while another process still reads them",
+                place=Place(str(self.path)),
+                remedy="wait until it is done and repeat the erasure",
+            )
 
     def _forget(self, position: int, body: bytes) -> None:
         what = read_body("member", json.loads(body), position)
@@ -389,27 +403,11 @@ class Ledger:
     # checking
 
     def check(self) -> list[str]:
-        """Re-derive what can be: positions, commitments, chains. Returns what is wrong; nothing is changed."""
-        wrong: list[str] = []
-        latest: dict[str, int] = {}
+        """Re-derive what can be: positions, commitments, members, chains. Returns what is wrong; changes nothing."""
         rows = self._select(
-            "SELECT position, type, commitment, salt, body, subject FROM entries ORDER BY position"
+            "SELECT position, type, time, commitment, salt, body, subject FROM entries ORDER BY position"
         )
-        for index, (position, kind, commitment, salt, body, subject) in enumerate(rows):
-            if position != index:
-                return [*wrong, f"entry {index} is missing"]
-            if body is None:
-                continue
-            if commit(salt, body) != commitment:
-                wrong.append(f"entry {position} does not match its commitment")
-                continue
-            if kind == "member":
-                previous = json.loads(body).get("previous")
-                # A link may lead to an entry that was erased since; it never skips one that was not.
-                if subject in latest and previous != latest[subject]:
-                    wrong.append(f"entry {position} breaks its member's chain")
-                latest[subject] = position
-        return wrong
+        return find_damage(rows)
 
     # inside
 
@@ -417,6 +415,7 @@ class Ledger:
         try:
             return self._connection.execute(query, values)
         except sqlite3.Error as error:
+            self._stopped = str(error)
             raise _unavailable(self.path, error) from None
 
     def _check_writable(self) -> None:

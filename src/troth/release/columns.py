@@ -48,7 +48,9 @@ def check_columns(schema: pa.Schema) -> None:
             raise _bad(name, "is missing", "give a column of nulls for what is not known")
     for name in schema.names:
         if name not in known:
-            raise _bad(name, "is not a column of records", f"take it out; known are {', '.join(sorted(known))}")
+            raise _bad(
+                name, "is not a column of records", f"take it out; known are {', '.join(sorted(known))}"
+            )
         if schema.names.count(name) > 1:
             raise _bad(name, "is there twice", "keep one")
     for field in schema:
@@ -147,7 +149,9 @@ def record_salts(batch: pa.RecordBatch) -> pa.Array:
     try:
         return column.cast(_SALT)
     except pa.ArrowInvalid:
-        raise _bad("salt", f"holds a value that is not of {RECORD_SALT_BYTES} bytes", "draw salts at import") from None
+        raise _bad(
+            "salt", f"holds a value that is not of {RECORD_SALT_BYTES} bytes", "draw salts at import"
+        ) from None
 
 
 def data_columns(batch: pa.RecordBatch, row_salts: pa.Array) -> pa.RecordBatch:

@@ -56,7 +56,11 @@ def leaves_of(rows: pa.RecordBatch) -> bytes:
     """
     if rows.num_rows == 0:
         return b""
-    parts: list[pa.Array | pa.Scalar] = [_constant(b"\0"), rows["row_salt"].cast(pa.binary()), _constant(LABEL)]
+    parts: list[pa.Array | pa.Scalar] = [
+        _constant(b"\0"),
+        rows["row_salt"].cast(pa.binary()),
+        _constant(LABEL),
+    ]
     for name in FIELDS:
         parts += _list(rows[name]) if name in LISTS else _text(rows[name])
     joined = _join(*parts)

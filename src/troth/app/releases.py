@@ -1,0 +1,306 @@
+"""Releases: built from a gate, recorded in the ledger, listed, compared, checked."""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+from collections.abc import Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+
+import ibis
+import ibis.expr.types as ir
+
+from troth.app import outside
+from troth.app.decisions import HomeGate, Progress, open_gate
+from troth.app.home import Home
+from troth.core.entries import Act
+from troth.core.errors import BadInput, Conflict, Place, Refused
+from troth.core.findings import Findings
+from troth.core.manifest import File, Manifest
+from troth.core.rows import FIELDS
+from troth.core.values import Use, format_instant
+from troth.core.written import Json
+from troth.gate import duck
+from troth.gate.gate import Source, Summary
+from troth.ledger.store import clock
+from troth.release.check import KIND, read_manifest, verify_release
+from troth.release.columns import BATCH_ROWS
+from troth.release.seal import Facts, Sealed, seal
+from troth.release.sign import load_public, load_signer, public_key_text
+
+_TRIES = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Built:
+    """A release that was built, and the position of its entry in the ledger."""
+
+    sealed: Sealed
+    entry: int
+
+    def as_json(self) -> dict[str, Json]:
+        """The JSON of ``troth release build``."""
+        manifest = self.sealed.manifest
+        return {
+            "release": manifest.release,
+            "path": str(self.sealed.path),
+            "rows": manifest.rows,
+            "members": manifest.members,
+            "position": manifest.settings_as_of,
+            "at": format_instant(manifest.at),
+            "row_root": manifest.row_root,
+            "set_root": manifest.set_root,
+            "manifest_digest": self.sealed.manifest_digest,
+            "entry": self.entry,
+            "counts": counts_of(manifest),
+        }
+
+
+def counts_of(manifest: Manifest) -> dict[str, Json]:
+    """The counts of a manifest by verdict and reason."""
+    return {
+        "verdicts": dict(manifest.verdicts),
+        "first_reasons": dict(manifest.first_reasons),
+        "all_reasons": dict(manifest.all_reasons),
+        "any_party_rule_would_allow": manifest.any_party_rule_would_allow,
+    }
+
+
+def build(
+    home: Home,
+    use: Use,
+    out: Path,
+    *,
+    at: int | str | None = None,
+    as_of: int | None = None,
+    source: Source | None = None,
+    name: str | None = None,
+    left_out: Path | None = None,
+    progress: Progress | None = None,
+) -> Built:
+    """Build a sealed release of the records that a use may have.
+
+    Args:
+        home: the home.
+        use: purpose and recipient.
+        out: the folder to make.
+        at: T; None: now.
+        as_of: the ledger position n to honour; None: the head, and building restarts if it moves meanwhile.
+        source: the records; None: the home's own.
+        name: the release's id; None: one is drawn.
+        left_out: a private Parquet file to write with the records that stay out, and why.
+        progress: told how many members were folded, and of how many.
+
+    Raises:
+        Refused: nothing is allowed.
+        Conflict: settings changed at every try.
+        BadInput: the records cannot be read, or ``out`` is there already.
+    """
+    for _ in range(_TRIES):
+        gate = open_gate(home, use, at, as_of, progress)
+        try:
+            return build_from(
+                home, gate, out, source=source, name=name, left_out=left_out, pinned=as_of is not None
+            )
+        except Conflict:
+            continue
+    raise Conflict(
+        f"settings changed while the release was built, {_TRIES} times",
+        remedy="build for a fixed position with --as-of N: later entries are then not claimed to be honoured",
+    )
+
+
+def build_from(
+    home: Home,
+    gate: HomeGate,
+    out: Path,
+    *,
+    source: Source | None = None,
+    name: str | None = None,
+    left_out: Path | None = None,
+    pinned: bool = True,
+) -> Built:
+    """Build a release from a gate that is open already; see ``build``.
+
+    Raises:
+        Conflict: not ``pinned``, and an entry that could change a verdict came after the gate was opened.
+    """
+    if out.exists():
+        raise BadInput("is there already", place=Place(str(out)), remedy="name a new folder with --out")
+    with ThreadPoolExecutor(1) as digester:
+        inputs = [digester.submit(_file, path) for path in _paths(home, source)]
+        decided = gate.decide(source)
+        summary = gate.summary(source)
+        if not summary.verdicts["allowed"]:
+            raise Refused(
+                f"nothing of {summary.records:,} records is allowed for this use; no release was made",
+                remedy="see why with `troth decide --summary`",
+            )
+        if left_out is not None:
+            outside.write_left_out(decided, left_out)
+        facts = _facts(gate, summary, inputs, name or _new_name())
+        recorded: list[int] = []
+        sealed = seal(
+            duck.batches(_rows(decided), BATCH_ROWS),
+            facts,
+            load_signer(home.key_path),
+            public_key_text(home.public_key_path),
+            out,
+            lambda manifest, digest: recorded.append(_record(home, manifest, digest, pinned)),
+        )
+    return Built(sealed, recorded[0])
+
+
+def _new_name() -> str:
+    return f"r-{datetime.fromtimestamp(clock() / 1e6, UTC):%Y%m%d}-{secrets.token_hex(4)}"
+
+
+def _facts(gate: HomeGate, summary: Summary, inputs: Sequence[Future[File]], name: str) -> Facts:
+    question = gate.question
+    return Facts(
+        release=name,
+        use=question.use,
+        at=question.at,
+        settings_as_of=question.position,
+        created_at=clock(),
+        engine={"name": "duckdb", "version": version("duckdb"), "troth": version("troth")},
+        verdicts=summary.verdicts,
+        first_reasons=summary.first_reasons,
+        all_reasons=summary.all_reasons,
+        any_party_rule_would_allow=summary.any_party_rule_would_allow,
+        terms=gate.terms,
+        inputs=tuple(file.result() for file in inputs),
+    )
+
+
+def _paths(home: Home, source: Source | None) -> list[Path]:
+    """The files that the records come from, as far as they come from files."""
+    if source is None:
+        return sorted(home.records_path.glob("*.parquet"))
+    if not isinstance(source, str | Path):
+        return []
+    path = Path(source)
+    if path.is_dir():
+        return sorted(path.glob("*.parquet"))
+    return [path] if path.is_file() else sorted(path.parent.glob(path.name))
+
+
+def _file(path: Path) -> File:
+    with path.open("rb") as file:
+        return File(path.name, hashlib.file_digest(file, "sha256").hexdigest())
+
+
+def _rows(decided: ir.Table) -> ir.Table:
+    """The allowed rows with the columns that a release holds."""
+    allowed = decided.filter(decided.verdict == "allowed")
+    kinds = {"created_at": "int64", "addressees": "array<string>", "topics": "array<string>"}
+    columns = {
+        name: allowed[name] if name in allowed.columns else ibis.null(kinds.get(name, "string"))
+        for name in FIELDS
+    }
+    if "salt" in allowed.columns:
+        columns["salt"] = allowed["salt"]
+    return allowed.select(**columns)
+
+
+def _record(home: Home, manifest: Manifest, digest: str, pinned: bool) -> int:
+    """Append the release's entry, if nothing that could change a verdict was appended since."""
+    act = Act(
+        "release",
+        {
+            "release": manifest.release,
+            "manifest": digest,
+            "purpose": manifest.use.purpose,
+            "recipient": manifest.use.recipient,
+            "at": format_instant(manifest.at),
+            "settings_as_of": manifest.settings_as_of,
+            "rows": manifest.rows,
+            "members": manifest.members,
+            "row_root": manifest.row_root,
+        },
+    )
+    with home.writing() as ledger:
+        head = ledger.size
+        if not pinned:
+            since = ledger.entries(manifest.settings_as_of, head)
+            if any(not isinstance(stored.what, Act) for stored in since):
+                raise Conflict("settings changed while the release was built")
+        return ledger.append([act], expected=head)[0].position
+
+
+def verify(path: Path, keys: Sequence[Path] | None = None) -> Findings:
+    """Check a release folder offline, with public key files or (None) the key in the folder."""
+    trusted = [load_public(key) for key in keys] if keys else None
+    return verify_release(path, trusted)
+
+
+def listed(home: Home) -> list[tuple[int, dict[str, Json]]]:
+    """The releases that the ledger knows: entry position and details."""
+    with home.reading() as ledger:
+        return [
+            (stored.position, stored.what.details)
+            for stored in ledger.entries()
+            if isinstance(stored.what, Act) and stored.what.type == "release"
+        ]
+
+
+def manifest_of(path: Path) -> Manifest:
+    """The signed manifest of a release folder, its rows unchecked.
+
+    Raises:
+        BadInput: there is none, or its signature does not hold.
+    """
+    findings = Findings(KIND)
+    manifest = read_manifest(path, None, findings)
+    if manifest is None:
+        raise BadInput(findings.findings[0].what, place=Place(str(path / (findings.findings[0].where or ""))))
+    return manifest
+
+
+@dataclass(frozen=True, slots=True)
+class Compared:
+    """How two releases differ."""
+
+    before: Manifest
+    after: Manifest
+    added: int
+    removed: int
+    kept: int
+
+    def as_json(self) -> dict[str, Json]:
+        """Plain JSON values."""
+        one, other = self.before, self.after
+        return {
+            "releases": [one.release, other.release],
+            "purpose": [one.use.purpose, other.use.purpose],
+            "recipient": [one.use.recipient, other.use.recipient],
+            "at": [format_instant(one.at), format_instant(other.at)],
+            "position": [one.settings_as_of, other.settings_as_of],
+            "rows": [one.rows, other.rows],
+            "members": [one.members, other.members],
+            "verdicts": [dict(one.verdicts), dict(other.verdicts)],
+            "first_reasons": [dict(one.first_reasons), dict(other.first_reasons)],
+            "records_added": self.added,
+            "records_removed": self.removed,
+            "records_kept": self.kept,
+        }
+
+
+def compare(before: Path, after: Path) -> Compared:
+    """Compare two release folders: what was asked, and which records came and went.
+
+    Raises:
+        BadInput: one is not a sealed release.
+    """
+    old, new = manifest_of(before), manifest_of(after)
+    left, right = (
+        duck.read_parquet(str(path / "data" / "*.parquet")).select("id").distinct()
+        for path in (before, after)
+    )
+    kept = int(left.semi_join(right, "id").count().to_pyarrow().as_py())
+    sizes = [int(table.count().to_pyarrow().as_py()) for table in (left, right)]
+    return Compared(old, new, added=sizes[1] - kept, removed=sizes[0] - kept, kept=kept)
