@@ -149,12 +149,12 @@ def ask(home: troth.Home, recipient: str, at: str, folder: Path) -> Asked:
         at: the instant asked about, ISO 8601.
         folder: where the release goes, in a folder of the recipient's name.
     """
-    use = troth.Use(PURPOSE, recipient=recipient)
-    asked = Asked(recipient, home.summary(use, at=at), None, None)
+    gate = home.gate(troth.Use(PURPOSE, recipient=recipient), at=at)
+    asked = Asked(recipient, gate.summary().as_json(), None, None)
     if not asked.count("verdicts")["allowed"]:
         return asked
     path = folder / recipient.replace(":", "-")
-    return Asked(recipient, asked.summary, path, home.release(use, at=at, out=path).as_json())
+    return Asked(recipient, asked.summary, path, gate.release(path).as_json())
 
 
 def as_promised(home: troth.Home, at: str, folder: Path) -> list[Asked]:

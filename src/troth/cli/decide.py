@@ -95,8 +95,8 @@ def print_summary(answer: dict[str, Any]) -> None:
         ],
     )
     click.echo(
-        f"\n{count(answer['any_party_rule_would_allow'])} records stay out only because all parties are asked"
-        f" (one party's yes would not do here)"
+        f"\n{count(answer['any_party_rule_would_allow'])} of the records that stay out would be allowed if one party's"
+        " yes were enough; here every party is asked"
     )
 
 

@@ -78,7 +78,7 @@ def build(
     manifest = built.sealed.manifest
     click.echo(f"sealed {count(manifest.rows)} rows of {count(manifest.members)} members in {out}")
     click.echo(f"release {manifest.release}, recorded at {count(built.entry)}")
-    for reason, number in manifest.first_reasons.items():
+    for reason, number in _largest_first(manifest.first_reasons):
         click.echo(f"  {count(number)} stayed out: {reason}")
     click.echo(f"check it with: troth verify {out}")
 
@@ -134,7 +134,7 @@ def show(folder: Path, json_: bool) -> None:
     click.echo(f"rests on {', '.join(f'{document} {version}' for document, version in manifest.terms)}\n")
     print_table(
         ("stayed out because", "records"),
-        [(reason, count(number)) for reason, number in manifest.first_reasons.items()],
+        [(reason, count(number)) for reason, number in _largest_first(manifest.first_reasons)],
     )
 
 
@@ -191,3 +191,7 @@ def _print(path: Path, findings: Findings) -> None:
     for finding in findings.findings:
         where = f"{finding.where}: " if finding.where else ""
         click.echo(f"  {finding.level}: {where}{finding.what}")
+
+
+def _largest_first(counts: dict[str, int]) -> list[tuple[str, int]]:
+    return sorted(counts.items(), key=lambda item: (-item[1], item[0]))

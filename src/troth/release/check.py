@@ -118,7 +118,7 @@ def _check_rows(path: Path, manifest: Manifest, altered: set[str], findings: Fin
     if not any(file.name in altered for file in parts):
         _check_root(path, manifest, parts, findings)
     elif LEAVES not in altered:
-        _name_altered_rows(path, manifest, [file for file in parts if file.name in altered], parts, findings)
+        _name_altered_rows(path, manifest, parts, findings)
 
 
 def _check_root(path: Path, manifest: Manifest, parts: list[File], findings: Findings) -> None:
@@ -134,15 +134,14 @@ def _check_root(path: Path, manifest: Manifest, parts: list[File], findings: Fin
         findings.error("the rows do not have the root that was signed", MANIFEST)
 
 
-def _name_altered_rows(
-    path: Path, manifest: Manifest, altered: list[File], parts: list[File], findings: Findings
-) -> None:
+def _name_altered_rows(path: Path, manifest: Manifest, parts: list[File], findings: Findings) -> None:
     """Which rows of altered files are not among the committed leaves, and how many committed ones are gone."""
     try:
         committed = Counter(_split(_read(path, LEAVES, manifest.rows * HASH_BYTES)))
     except OSError:
         return
     strangers = 0
+    unread = False
     for file in parts:
         number = 0
         try:
@@ -156,13 +155,15 @@ def _name_altered_rows(
                     strangers += 1
                     if strangers <= _SHOWN:
                         findings.error(f"row {number} ({name}) is not as it was sealed", file.name)
-        except _READ_ERRORS as error:
-            if file in altered:
-                findings.error(f"cannot be read as rows: {type(error).__name__}", file.name)
+        except _READ_ERRORS:
+            unread = True
+            findings.error(
+                "cannot be read as rows any more, so which of its rows were altered is not known", file.name
+            )
     if strangers > _SHOWN:
         findings.error(f"{strangers - _SHOWN} more rows are not as they were sealed")
     gone = committed.total()
-    if gone:
+    if gone and not unread:
         findings.error(f"{gone} sealed rows are missing or were altered")
 
 

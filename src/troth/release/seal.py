@@ -112,8 +112,7 @@ def seal(
     if out.exists():
         raise BadInput("is there already", place=Place(str(out)), remedy="name a new folder with --out")
     parent = out.absolute().parent
-    if not parent.is_dir():
-        raise BadInput("there is no such folder", place=Place(str(parent)), remedy="make it first")
+    parent.mkdir(parents=True, exist_ok=True)
     remove_leftovers(out)
     making = parent / f".{out.name}.{secrets.token_hex(4)}.sealing"
     making.mkdir(mode=0o755)
