@@ -46,6 +46,7 @@ JURISDICTIONS = [
     ["US-CA", "US", "US-NY"], ["DE", "DE-BY", "FR"], ["GB", "GB-SCT", "IE"], ["CN", "HK", "CN-HK", "CN-BJ"],
     ["NO", "IS", "CH"], ["HR", "SI"], ["US-CA", "DE"], ["GB", "US"], ["HR", "NO", "GB"], ["US"], ["TW", "CN-TW", "CN"]]
 PLACES = ["EU", "EEA", "GB", "US", "US-CA", "CN", "HK", "CN-HK", "CH", "NO", "HR", "DE", "TW", "IE", "DE-BY"]
+EUROPE = ["DE", "FR", "GB", "IE", "NO", "IS", "HR", "SI"]
 TIERS = ["basic", "premium"]
 PURPOSES = ["train.generative", "train.other", "improve", "safety", "ads"]
 RECIPIENTS = ["operator", "affiliate:aff", "third_party:acme", "third_party:other", "processor:host"]
@@ -297,8 +298,10 @@ class Maker:
         out = []
         for _ in range(self.r.choice([0, 0, 1, 1, 2, 3] if self.calm else [0, 1, 2, 3, 4])):
             own = self.jurisdiction()
-            x = {"jurisdictions": (list(dict.fromkeys([own if self.p(.5) else own.split("-")[0], self.jurisdiction()]))
-                                   if self.p(.8) else self.place_list()),
+            near = [own if self.p(.5) else own.split("-")[0], self.jurisdiction()]
+            if own[:2] in EUROPE and self.p(.5):  # by the region alone, so that its dates decide
+                near = [self.r.choice(["EU", "EEA"])]
+            x = {"jurisdictions": list(dict.fromkeys(near)) if self.p(.8) else self.place_list(),
                  "regime": self.r.choices(["terms", "opt_out", "opt_in", "prohibited"], [42, 40, 13, 5])[0]}
             if self.p(.6):
                 x["from"] = self.say(self.early() if self.p(.7) else self.any())
@@ -315,7 +318,10 @@ class Maker:
             out.append({"regime": {"jurisdictions": [place], "regime": "prohibited", "from": self.say(a)}})
             out.append({"regime": {"jurisdictions": [place], "regime": self.r.choice(["terms", "opt_out", "opt_in"]), "from": self.say(b)}})
         if self.p(.8):  # something that holds them all, and mostly leaves room
-            out.append({"regime": {"jurisdictions": list(dict.fromkeys(self.places)),
+            all_of_them = list(dict.fromkeys(self.places))
+            if self.p(.4):
+                all_of_them = list(dict.fromkeys("EEA" if x[:2] in EUROPE else x for x in self.places))
+            out.append({"regime": {"jurisdictions": all_of_them,
                                    "regime": self.r.choice(["terms", "opt_out"] if self.calm else ["terms", "opt_out", "opt_in"])}})
         return out
 
@@ -498,7 +504,7 @@ def random_case(rng: random.Random) -> dict:
 
 
 def with_expectations(case, readings=None):
-    from oracle import evaluate
+    from tests.oracle.oracle import evaluate
     out = []
     for x, r in zip(case["expect"], evaluate(case, readings)):
         y = {**x, "verdict": r["verdict"]}

@@ -521,9 +521,13 @@ class Question:
             candidates.append((place, start, i, x["regime"]))
         # "the most specific place wins …, then the newest `from` (missing: always), then the later entry"
         if candidates:
-            return max(candidates, key=lambda c: c[:3])[3]
+            place, _, _, regime = max(candidates, key=lambda c: c[:3])
+            self.note(f"regime:{regime}:{('', 'region', 'country', 'place')[place]}")
+            return regime
         # "without one: `opt_in` for purposes under `train`, else `terms`"
-        return "opt_in" if self.under_train() else "terms"
+        regime = "opt_in" if self.under_train() else "terms"
+        self.note(f"regime:{regime}:none")
+        return regime
 
     # ------------------------------------------------------------------------------- the seven steps
 

@@ -263,6 +263,9 @@ def check(gate: HomeGate, ids: pa.Table, source: Source | None = None, limit: in
         ids: one row per row of the data set, with a column ``id`` of text.
         source: the records to look up; None: the home's own.
         limit: how many refused rows to list; None: all.
+
+    Raises:
+        BadInput: two records share an id that is asked about.
     """
     numbered = ids.append_column("row", pa.array(range(1, ids.num_rows + 1), pa.int64()))
     rows = ibis.memtable(numbered)
@@ -283,6 +286,11 @@ def check(gate: HomeGate, ids: pa.Table, source: Source | None = None, limit: in
     for row in counted.to_pyarrow().to_pylist():
         counts[row["verdict"]] += row["rows"]
         unknown += row["rows"] if row["unknown"] else 0
+    if sum(counts.values()) != ids.num_rows:
+        # One of them may be allowed and the other not; nobody can say which the data set holds.
+        raise BadInput(
+            "two records share an id that the data set names", remedy="give each record an id of its own"
+        )
     bad = joined.filter(joined.verdict != "allowed").order_by("row")
     listed = (bad if limit is None else bad.limit(limit)).to_pyarrow().to_pylist()
     refused = [

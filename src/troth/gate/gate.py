@@ -26,7 +26,6 @@ from troth.core.written import Json
 from troth.gate.cohorts import Cohorts
 from troth.gate.plan import (
     ALL_PARTIES,
-    ANSWERS,
     ANY_PARTY,
     AUTHOR_ALONE,
     KEY_SIGNS,
@@ -89,12 +88,6 @@ class Gate:
             BadInput: a column is missing, of another type, or called as an answer; or two records share an id.
         """
         records = open_records(source)
-        taken = [name for name in ANSWERS if name in records.columns]
-        if taken:
-            raise BadInput(
-                f"the records have a column {', '.join(taken)} already, which the gate writes",
-                remedy="take it out, or give it another name",
-            )
         return decided(records, self.small_side(records))
 
     def summary(self, source: Source) -> Summary:

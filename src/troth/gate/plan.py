@@ -15,6 +15,7 @@ import ibis
 import ibis.expr.types as ir
 import pyarrow as pa
 
+from troth.core.errors import BadInput
 from troth.core.reasons import DENIALS, Reason, first_of, verdict_of
 from troth.gate.cohorts import EARLIEST
 
@@ -91,7 +92,16 @@ def decided(records: ir.Table, small: SmallSide) -> ir.Table:
     reason), ``some_allowed`` whether a judged party is allowed.
 
     ``records`` has the record columns, ids unique at least among records with several addressees.
+
+    Raises:
+        BadInput: a column of the records is called as one of these.
     """
+    taken = [name for name in ANSWERS if name in records.columns]
+    if taken:
+        raise BadInput(
+            f"the records have a column {', '.join(taken)} already, which the gate writes",
+            remedy="take it out, or give it another name",
+        )
     prepared = _prepare(records, small)
     folded = _fold_narrow(prepared, small)
     if small.has_wide:
