@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from troth.core.errors import BadInput, Conflict, Corrupt, Refused, TrothError, Unavailable
     from troth.core.findings import Finding, Findings
     from troth.core.values import Use
+    from troth.release.hf import SealedDataCallback
     from troth.release.load import load
 
 __all__ = [
@@ -33,6 +34,7 @@ __all__ = [
     "Home",
     "HomeGate",
     "Refused",
+    "SealedDataCallback",
     "TrothError",
     "Unavailable",
     "Use",
@@ -59,6 +61,7 @@ _WHERE: Final = {
     "Finding": "troth.core.findings",
     "Findings": "troth.core.findings",
     "Use": "troth.core.values",
+    "SealedDataCallback": "troth.release.hf",
     "load": "troth.release.load",
 }
 

@@ -58,5 +58,11 @@ def run_files(paths: Sequence[Path]) -> Outcome:
 def _files(paths: Sequence[Path]) -> list[Path]:
     found: list[Path] = []
     for path in paths:
-        found += sorted(path.glob("*.y*ml")) if path.is_dir() else [path]
+        files = sorted(path.glob("*.y*ml")) if path.is_dir() else [path]
+        if not files:
+            # A folder by a wrong name must not pass for a folder of cases that all agree.
+            raise BadInput(
+                "holds no case files", place=Place(str(path)), remedy="name files that end in .yaml"
+            )
+        found += files
     return found

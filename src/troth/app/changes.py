@@ -9,7 +9,7 @@ from pathlib import Path
 import ibis.expr.types as ir
 
 from troth.app.decisions import Progress, bound, records_of
-from troth.app.home import Home, instant_or_now, read_events_file
+from troth.app.home import Home, instant_or_now, read_events_files
 from troth.core.errors import BadInput
 from troth.core.events import Event, Notice, Regime, Rules, Setting
 from troth.core.reasons import VERDICTS
@@ -44,7 +44,7 @@ class WhatIf:
     after: Counts
     after_told: Counts
     moved: dict[str, int]
-    to_tell: dict[str, int]
+    to_tell: dict[str, list[str]]
 
     def as_json(self) -> dict[str, Json]:
         """Plain JSON values."""
@@ -56,7 +56,7 @@ class WhatIf:
             "after": self.after.as_json(),
             "after_if_all_are_told": self.after_told.as_json(),
             "records_moved": dict(self.moved),
-            "members_to_tell": dict(self.to_tell),
+            "members_to_tell": {name: len(members) for name, members in self.to_tell.items()},
         }
 
 
@@ -81,9 +81,10 @@ def what_if(
     Raises:
         BadInput: a file cannot be read or contradicts the ledger.
     """
-    events = [event for path in files for event in read_events_file(path, TERMS_KINDS)]
+    written = read_events_files(files, TERMS_KINDS)
+    events = written.events
     with home.reading() as ledger:
-        ledger.check_references(events)
+        ledger.check_references(events, written.places)
         head = ledger.size
         known, after, told = (ledger.known(head) for _ in range(3))
     new = [(head + index, event) for index, event in enumerate(events)]
@@ -109,7 +110,7 @@ def what_if(
         after_told=heard,
         moved=_moved(tables[0], tables[2]),
         to_tell={
-            f"{event.document} {event.version}": len(untold(after, Placed(position, event), now))
+            f"{event.document} {event.version}": untold(after, Placed(position, event), now)
             for position, event in new
             if isinstance(event, Terms)
         },

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import secrets
 import shutil
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -104,11 +104,16 @@ class Home:
             return ledger.known(position, subjects), position
 
     def append(
-        self, events: Iterable[Event | Act], *, request: str | None = None, expected: int | None = None
+        self,
+        events: Iterable[Event | Act],
+        *,
+        request: str | None = None,
+        expected: int | None = None,
+        places: Sequence[Place] = (),
     ) -> list[Receipt]:
         """Append events, all or none; see ``Ledger.append``."""
         with self.writing() as ledger:
-            return ledger.append(list(events), request=request, expected=expected)
+            return ledger.append(list(events), request=request, expected=expected, places=places)
 
     def record(
         self, events: Iterable[Mapping[str, object]], *, request: str | None = None, source: str = "events"
@@ -123,9 +128,11 @@ class Home:
         Raises:
             BadInput: an event cannot be read or refers to nothing; names the index of the event.
         """
+        shapes = [Shape(dict(event), f"{source}[{index}]") for index, event in enumerate(events)]
         return self.append(
-            [read_event(Shape(dict(event), f"{source}[{index}]")) for index, event in enumerate(events)],
+            [read_event(shape) for shape in shapes],
             request=request,
+            places=[shape.place for shape in shapes],
         )
 
 
@@ -146,17 +153,33 @@ def read_events_file(path: Path, kinds: tuple[type, ...] | None = None) -> list[
     Raises:
         BadInput: with file and line.
     """
-    events = []
-    for document in read_yaml(path):
-        for shape in document.items() if isinstance(document.value, list) else [document]:
-            event = read_event(shape)
-            if kinds is not None and not isinstance(event, kinds):
-                wanted = ", ".join(kind.__name__.lower() for kind in kinds)
-                shape.refuse(f"expected {wanted} here", remedy="record other events with `troth record`")
-            events.append(event)
-    if not events:
-        raise BadInput("holds no event", place=Place(str(path)))
-    return events
+    return read_events_files([path], kinds).events
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """Events that were read from files, and where each of them stands."""
+
+    events: list[Event]
+    places: list[Place]
+
+
+def read_events_files(paths: Iterable[Path], kinds: tuple[type, ...] | None = None) -> Written:
+    """The events of YAML files with their places; see ``read_events_file``."""
+    found = Written([], [])
+    for path in paths:
+        before = len(found.events)
+        for document in read_yaml(path):
+            for shape in document.items() if isinstance(document.value, list) else [document]:
+                event = read_event(shape)
+                if kinds is not None and not isinstance(event, kinds):
+                    wanted = ", ".join(kind.__name__.lower() for kind in kinds)
+                    shape.refuse(f"expected {wanted} here", remedy="record other events with `troth record`")
+                found.events.append(event)
+                found.places.append(shape.place)
+        if len(found.events) == before:
+            raise BadInput("holds no event", place=Place(str(path)), remedy="write one, such as `terms: …`")
+    return found
 
 
 def check_alone(events: Iterable[Event], names: NamesInMemory | None = None) -> None:
@@ -220,7 +243,14 @@ def open_home(path: Path | str) -> Home:
             place=Place(str(target)),
             remedy="make one with `troth init DIR`, or name another with --home",
         )
-    shape = next(iter(read_yaml(target / CONFIG)))
+    documents = read_yaml(target / CONFIG)
+    if len(documents) != 1:
+        raise BadInput(
+            f"expected one document of settings, got {len(documents)}",
+            place=Place(str(target / CONFIG)),
+            remedy="write `format: 1` into it",
+        )
+    shape = documents[0]
     version = shape.need("format").as_count()
     if version > _FORMAT:
         shape.need("format").refuse(

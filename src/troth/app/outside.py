@@ -19,6 +19,8 @@ from troth.gate.duck import batches
 from troth.gate.gate import Source
 
 _MIB = 2**20
+_KINDS = (".arrow", ".parquet", ".jsonl", ".csv")
+"""Of a folder all of these are read: a file that is passed over would pass the gate."""
 _ROWS = 100_000
 _VERDICT_COLUMNS = ("id", "verdict", "reason", "party", "judged", "codes")
 
@@ -36,13 +38,17 @@ def read_ids(path: Path, column: str = "id") -> pa.Table:
     files = _data_files(path)
     try:
         tables = [_read_column(file, column) for file in files]
-    except pa.ArrowInvalid as error:
-        raise BadInput(f"cannot be read: {str(error).splitlines()[0]}", place=Place(str(path))) from None
-    except (KeyError, OSError) as error:
+    except KeyError:
         raise BadInput(
-            f"has no column {column!r}, or cannot be read ({type(error).__name__})",
+            f"has no column {column!r}",
             place=Place(str(path)),
             remedy="name the column of the record ids with --id-column",
+        ) from None
+    except (pa.ArrowException, OSError) as error:
+        raise BadInput(
+            f"cannot be read: {str(error).splitlines()[0]}",
+            place=Place(str(path)),
+            remedy="expected Parquet, JSON lines, CSV or Arrow with record ids as text",
         ) from None
     ids = pa.chunked_array([chunk for table in tables for chunk in table.column(0).chunks], type=pa.string())
     return pa.table({"id": ids})
@@ -53,14 +59,13 @@ def _data_files(path: Path) -> list[Path]:
         return [path]
     if not path.is_dir():
         raise BadInput("there is no such data set", place=Place(str(path)))
-    for pattern in ("*.arrow", "*.parquet", "*.jsonl"):
-        files = sorted(path.rglob(pattern))
-        if files:
-            return files
+    files = sorted(file for file in path.rglob("*") if file.suffix.lower() in _KINDS and file.is_file())
+    if files:
+        return files
     raise BadInput(
         "holds no data that can be checked",
         place=Place(str(path)),
-        remedy="expected .arrow, .parquet or .jsonl",
+        remedy=f"expected {', '.join(_KINDS)}",
     )
 
 

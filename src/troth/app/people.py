@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from troth.app.home import Home, instant_or_now
-from troth.core.events import Erase
+from troth.core.events import Attributes, Erase
 from troth.intake.subjects import read_subjects
 from troth.ledger.store import Receipt
 
@@ -22,13 +22,25 @@ def import_subjects(home: Home, path: Path, *, dry_run: bool = False) -> tuple[i
     events = list(read_subjects(path))
     with home.reading() as ledger:
         known = ledger.known(None, [event.subject for event in events])
-    there = {
-        (event.subject, event) for event in events for _, old in known.member(event.subject) if old == event
-    }
-    fresh = [event for event in events if (event.subject, event) not in there]
+    there: dict[str, list[Attributes]] = {}
+    fresh: list[Attributes] = []
+    for event in events:
+        if event.subject not in there:
+            old = known.member(event.subject)
+            there[event.subject] = [one for _, one in old if isinstance(one, Attributes)]
+        if _says_something_new(event, there[event.subject]):
+            there[event.subject].append(event)
+            fresh.append(event)
     if fresh and not dry_run:
         home.append(fresh)
     return len(events), len(fresh)
+
+
+def _says_something_new(event: Attributes, before: list[Attributes]) -> bool:
+    """Whether an entry changes anything: of two with one ``since``, the later in the ledger holds."""
+    same_since = [dict(old.named) for old in before if old.since == event.since]
+    holding = {name: value for named in same_since for name, value in named.items()}
+    return not same_since or any(name not in holding or holding[name] != value for name, value in event.named)
 
 
 def erase(home: Home, subject: str, at: int | str | None, *, bodies: bool = False) -> tuple[Receipt, int]:

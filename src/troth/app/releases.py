@@ -70,7 +70,7 @@ def counts_of(manifest: Manifest) -> dict[str, Json]:
     }
 
 
-def build(
+def build(  # noqa: PLR0913 - the options of one command, all by keyword
     home: Home,
     use: Use,
     out: Path,

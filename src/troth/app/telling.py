@@ -5,12 +5,13 @@ from __future__ import annotations
 import csv
 import os
 import secrets
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from troth.app.changes import audience_of, find_version
 from troth.app.home import Home, instant_or_now
+from troth.core.errors import BadInput
 from troth.core.events import Notice
 from troth.core.written import Json
 from troth.intake.subjects import read_delivery_results
@@ -36,11 +37,17 @@ def tell(
     channel: str,
     at: int | str | None,
 ) -> Told:
-    """Record a delivered notice to members, or (None) to the version's audience as a whole."""
+    """Record a delivered notice to members, or (None) to the version's audience as a whole.
+
+    Raises:
+        BadInput: there is no such version, or nobody is named.
+    """
     known, _ = home.known(subjects=())
     terms = find_version(known, document, version).terms
     now = instant_or_now(at)
     to = list(subjects) if subjects is not None else [terms.audience]
+    if not to:
+        raise BadInput("there is nobody to tell", remedy="name members, or nobody for the whole audience")
     receipts = home.append([Notice(document, version, one, now, channel) for one in to])
     whom = f"{len(to)} members" if subjects is not None else "its audience"
     return Told(
@@ -54,13 +61,7 @@ def prepare(home: Home, document: str, version: str, at: int | str | None, path:
     known, _ = home.known()
     terms = find_version(known, document, version).terms
     subjects = audience_of(known, terms, instant_or_now(at))
-    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.making")
-    descriptor = os.open(temporary, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
-    with os.fdopen(descriptor, "w", encoding="utf-8", newline="") as file:
-        writer = csv.writer(file)
-        writer.writerow(["subject", "at", "delivered"])
-        writer.writerows([subject, "", ""] for subject in subjects)
-    temporary.rename(path)
+    _write_private(path, [("subject", "at", "delivered"), *((subject, "", "") for subject in subjects)])
     return Told(
         f"{len(subjects)} members have to be told: {path}. Nobody counts as told yet;"
         " record what the mailer reports with --results",
@@ -82,3 +83,21 @@ def record_results(home: Home, document: str, version: str, channel: str, path: 
         f"recorded {len(notices)} results: {reached} reached, {len(notices) - reached} not",
         {"recorded": len(notices), "reached": reached, "not_reached": len(notices) - reached},
     )
+
+
+def write_to_tell(members: Mapping[str, Sequence[str]], path: Path) -> None:
+    """Write who would have to be told of which version to a CSV file, readable by its owner alone."""
+    rows = [(version, subject) for version, subjects in members.items() for subject in subjects]
+    _write_private(path, [("version", "subject"), *rows])
+
+
+def _write_private(path: Path, rows: Iterable[Sequence[str]]) -> None:
+    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.making")
+    descriptor = os.open(temporary, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
+    try:
+        with os.fdopen(descriptor, "w", encoding="utf-8", newline="") as file:
+            csv.writer(file).writerows(rows)
+        temporary.rename(path)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise

@@ -50,14 +50,16 @@ def svg_bars(title: str, bars: Mapping[str, int]) -> str:
     import vl_convert
 
     rows = [{"label": label, "records": number} for label, number in folded(bars)]
-    base = alt.Chart(alt.Data(values=rows)).encode(
-        y=alt.Y("label:N", sort=None, title=None, axis=alt.Axis(labelLimit=260)),
+    base = alt.Chart(alt.InlineData(values=rows)).encode(
+        y=alt.Y("label:N", sort=None, title=None, axis=alt.Axis(labelLimit=0)),
         x=alt.X("records:Q", title=None, axis=alt.Axis(format=",d", tickCount=5)),
     )
-    chart = base.mark_bar(color="#3a7ca5") + base.mark_text(align="left", dx=4, color="#888").encode(
-        text=alt.Text("records:Q", format=",d")
+    chart = base.mark_bar(color="#3a7ca5") + base.mark_text(
+        align="left", dx=4, color="#888", fontSize=12
+    ).encode(text=alt.Text("records:Q", format=",d"))
+    chart = chart.properties(width=430, height=alt.Step(24), description=title, background="transparent")
+    chart = chart.configure_axis(
+        labelColor="#888", labelFontSize=13, gridColor="#8883", domainColor="#888", tickColor="#888"
     )
-    chart = chart.properties(width=420, height=alt.Step(22), description=title, background="transparent")
-    chart = chart.configure_axis(labelColor="#888", gridColor="#8883", domainColor="#888", tickColor="#888")
     markup = vl_convert.vegalite_to_svg(chart.configure_view(stroke=None).to_json())
     return str(markup)

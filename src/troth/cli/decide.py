@@ -10,6 +10,7 @@ import click
 from troth.app import casework, decisions, outside
 from troth.app import home as homes
 from troth.cli.output import (
+    TEXT,
     as_json,
     as_of_option,
     at_option,
@@ -33,7 +34,7 @@ from troth.core.values import format_instant
 @as_of_option
 @records_option
 @click.option("--summary", "summary_only", is_flag=True, help="Counts by verdict and reason (the default).")
-@click.option("--record", "record_id", metavar="ID", help="The verdict on one record.")
+@click.option("--record", "record_id", type=TEXT, metavar="ID", help="The verdict on one record.")
 @click.option(
     "--out", type=click.Path(path_type=Path), metavar="FILE", help="Write every verdict to this Parquet file."
 )
@@ -105,7 +106,7 @@ def _share(part: int, total: int) -> str:
 
 
 @click.command()
-@click.argument("record")
+@click.argument("record", type=TEXT)
 @use_options
 @at_option
 @as_of_option
@@ -156,7 +157,9 @@ def print_explanation(found: decisions.Explanation) -> None:
 @click.command()
 @click.argument("dataset", type=click.Path(path_type=Path))
 @use_options
-@click.option("--id-column", default="id", show_default=True, help="The column that holds the record's id.")
+@click.option(
+    "--id-column", type=TEXT, default="id", show_default=True, help="The column that holds the record's id."
+)
 @at_option
 @as_of_option
 @records_option

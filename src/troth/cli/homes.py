@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from troth.app import home as homes
-from troth.cli.output import as_json, count, print_json, print_table
+from troth.cli.output import TEXT, as_json, count, print_json, print_table, rehearse
 from troth.core.entries import Act
 from troth.core.errors import Corrupt
 from troth.core.written import write_event
@@ -29,20 +29,18 @@ def init(default: str, directory: Path | None, json_: bool) -> None:
 
 @click.command()
 @click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path))
-@click.option("--request", help="An id of yours; repeating it returns the first receipts.")
+@click.option("--request", type=TEXT, help="An id of yours; repeating it returns the first receipts.")
 @click.option("--dry-run", is_flag=True, help="Check everything and write nothing.")
 @as_json
 @click.pass_obj
 def record(path: str, files: tuple[Path, ...], request: str | None, dry_run: bool, json_: bool) -> None:
     """Record any events from YAML files in the form of case files: all of them or none."""
     home = homes.open_home(path)
-    events = [event for file in files for event in homes.read_events_file(file)]
+    written = homes.read_events_files(files)
     if dry_run:
-        with home.reading() as ledger:
-            ledger.check_references(events)
-        click.echo(f"{count(len(events))} events are in order; nothing was written")
+        rehearse(home, written, json_)
         return
-    receipts = home.append(events, request=request)
+    receipts = home.append(written.events, request=request, places=written.places)
     if json_:
         print_json([receipt.as_json() for receipt in receipts])
     else:

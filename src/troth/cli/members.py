@@ -9,7 +9,7 @@ import click
 
 from troth.app import home as homes
 from troth.app import people
-from troth.cli.output import as_json, at_option, count, print_json, print_table
+from troth.cli.output import TEXT, as_json, at_option, count, print_json, print_table
 from troth.core.events import Choose, Consent, Event, Objection, Withdraw
 from troth.core.values import check_category, check_purpose, check_recipient
 from troth.core.written import write_event
@@ -37,7 +37,7 @@ def import_(path: str, file: Path, dry_run: bool, json_: bool) -> None:
 
 
 @subjects.command("show")
-@click.argument("subject")
+@click.argument("subject", type=TEXT)
 @as_json
 @click.pass_obj
 def show(path: str, subject: str, json_: bool) -> None:
@@ -66,8 +66,8 @@ def setting() -> None:
 
 
 @setting.command("choose")
-@click.argument("subject")
-@click.argument("name", metavar="SETTING")
+@click.argument("subject", type=TEXT)
+@click.argument("name", metavar="SETTING", type=TEXT)
 @click.argument("value", type=click.Choice(["on", "off"]))
 @click.option("--covers-past", is_flag=True, help="On also for what was written before.")
 @click.option(
@@ -93,8 +93,8 @@ def consent() -> None:
 
 
 @consent.command("give")
-@click.argument("subject")
-@click.argument("consent_id", metavar="ID")
+@click.argument("subject", type=TEXT)
+@click.argument("consent_id", metavar="ID", type=TEXT)
 @click.option("--purpose", "purposes", multiple=True, required=True)
 @click.option("--category", "categories", multiple=True, required=True)
 @click.option("--recipient", "recipients", multiple=True, required=True)
@@ -130,8 +130,8 @@ def give(
 
 
 @consent.command("withdraw")
-@click.argument("subject")
-@click.argument("consent_id", metavar="ID")
+@click.argument("subject", type=TEXT)
+@click.argument("consent_id", metavar="ID", type=TEXT)
 @at_option
 @as_json
 @click.pass_obj
@@ -141,8 +141,8 @@ def withdraw_consent(path: str, subject: str, consent_id: str, at: str | None, j
 
 
 @click.command()
-@click.argument("subject")
-@click.option("--setting", "name", metavar="SETTING", help="Switch off this setting.")
+@click.argument("subject", type=TEXT)
+@click.option("--setting", "name", metavar="SETTING", type=TEXT, help="Switch off this setting.")
 @click.option("--all", "everything", is_flag=True, help="Every consent and setting; also an objection.")
 @at_option
 @as_json
@@ -157,7 +157,7 @@ def withdraw(
 
 
 @click.command("object")
-@click.argument("subject")
+@click.argument("subject", type=TEXT)
 @at_option
 @as_json
 @click.pass_obj
@@ -167,7 +167,7 @@ def object_(path: str, subject: str, at: str | None, json_: bool) -> None:
 
 
 @click.command()
-@click.argument("subject")
+@click.argument("subject", type=TEXT)
 @at_option
 @click.option(
     "--bodies",

@@ -8,7 +8,7 @@ import click
 
 from troth.app import changes, telling
 from troth.app import home as homes
-from troth.cli.output import as_json, at_option, count, print_json, print_table
+from troth.cli.output import TEXT, as_json, at_option, count, print_json, print_table
 from troth.core.terms import Audience
 from troth.core.values import format_instant
 from troth.core.written import write_event
@@ -20,11 +20,13 @@ def notice() -> None:
 
 
 @notice.command("send")
-@click.argument("document")
-@click.argument("version")
-@click.option("--to", "subjects", multiple=True, metavar="SUBJECT", help="A member; may be repeated.")
+@click.argument("document", type=TEXT)
+@click.argument("version", type=TEXT)
+@click.option(
+    "--to", "subjects", multiple=True, type=TEXT, metavar="SUBJECT", help="A member; may be repeated."
+)
 @click.option("--audience", is_flag=True, help="Everybody in the version's audience.")
-@click.option("--channel", default="email", show_default=True)
+@click.option("--channel", type=TEXT, default="email", show_default=True)
 @at_option
 @click.option(
     "--pending",
@@ -97,8 +99,8 @@ def list_(path: str, json_: bool) -> None:
 
 
 @notice.command("show")
-@click.argument("document")
-@click.argument("version")
+@click.argument("document", type=TEXT)
+@click.argument("version", type=TEXT)
 @at_option
 @click.option("--missed", "missed_only", is_flag=True, help="List the members who were not reached.")
 @as_json

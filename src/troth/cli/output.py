@@ -6,13 +6,30 @@ import json
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
 from troth.core.values import Use
 
+if TYPE_CHECKING:
+    from troth.app.home import Home, Written
+
 F = TypeVar("F", bound=Callable[..., Any])
+
+
+class _Text(click.ParamType[str]):
+    """Text that can be stored: not empty, and UTF-8 (other bytes of an argument arrive as lone surrogates)."""
+
+    name = "text"
+
+    def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        if not value or any("\ud800" <= one <= "\udfff" for one in value):
+            self.fail("expected text in UTF-8 that is not empty", param, ctx)
+        return value
+
+
+TEXT = _Text()
 
 as_json = click.option("--json", "json_", is_flag=True, help="Print JSON for programs.")
 at_option = click.option("--at", metavar="INSTANT", help="T, ISO 8601; without it: now.")
@@ -40,6 +57,17 @@ def use_of(purpose: str, recipient: str) -> Use:
 def print_json(value: object) -> None:
     """One JSON document on standard output."""
     click.echo(json.dumps(value, ensure_ascii=False, indent=None if not sys.stdout.isatty() else 2))
+
+
+def rehearse(home: Home, written: Written, json_: bool) -> None:
+    """What ``--dry-run`` does with events: check them against the ledger, and say so."""
+    with home.reading() as ledger:
+        ledger.check_references(written.events, written.places)
+    entries = len(written.events)
+    if json_:
+        print_json({"entries": entries, "recorded": 0})
+    else:
+        click.echo(f"{count(entries)} entries are in order; nothing was written")
 
 
 def is_terminal() -> bool:

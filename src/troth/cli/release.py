@@ -9,6 +9,7 @@ import click
 from troth.app import home as homes
 from troth.app import releases
 from troth.cli.output import (
+    TEXT,
     as_json,
     as_of_option,
     at_option,
@@ -37,7 +38,7 @@ def release() -> None:
 @click.option(
     "--out", type=click.Path(path_type=Path), required=True, metavar="DIR", help="The folder to make."
 )
-@click.option("--id", "name", metavar="ID", help="The release's id; without it one is drawn.")
+@click.option("--id", "name", type=TEXT, metavar="ID", help="The release's id; without it one is drawn.")
 @click.option(
     "--left-out",
     type=click.Path(path_type=Path),

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import importlib.resources
 from pathlib import Path
 
 import click
 
-from troth.app import changes
+from troth.app import changes, telling
 from troth.app import home as homes
 from troth.cli.output import (
+    TEXT,
     as_json,
     at_option,
     count,
@@ -16,6 +18,7 @@ from troth.cli.output import (
     print_table,
     progress,
     records_option,
+    rehearse,
     use_of,
     use_options,
 )
@@ -37,17 +40,15 @@ def terms() -> None:
 def add(path: str, files: tuple[Path, ...], dry_run: bool, json_: bool) -> None:
     """Add versions of documents, settings, regimes and rules from YAML files: all or none."""
     home = homes.open_home(path)
-    events = [event for file in files for event in homes.read_events_file(file, changes.TERMS_KINDS)]
+    written = homes.read_events_files(files, changes.TERMS_KINDS)
     if dry_run:
-        with home.reading() as ledger:
-            ledger.check_references(events)
-        click.echo(f"{len(events)} entries are in order; nothing was written")
+        rehearse(home, written, json_)
         return
-    receipts = home.append(events)
+    receipts = home.append(written.events, places=written.places)
     if json_:
         print_json([receipt.as_json() for receipt in receipts])
         return
-    for event, receipt in zip(events, receipts, strict=True):
+    for event, receipt in zip(written.events, receipts, strict=True):
         name = (
             f"{event.document} {event.version}" if isinstance(event, Terms) else type(event).__name__.lower()
         )
@@ -97,8 +98,8 @@ def list_(path: str, json_: bool) -> None:
 
 
 @terms.command("show")
-@click.argument("document")
-@click.argument("version")
+@click.argument("document", type=TEXT)
+@click.argument("version", type=TEXT)
 @as_json
 @click.pass_obj
 def show(path: str, document: str, version: str, json_: bool) -> None:
@@ -130,9 +131,9 @@ def _sentence(clause: Clause) -> str:
 
 
 @terms.command("diff")
-@click.argument("document")
-@click.argument("before")
-@click.argument("after")
+@click.argument("document", type=TEXT)
+@click.argument("before", type=TEXT)
+@click.argument("after", type=TEXT)
 @as_json
 @click.pass_obj
 def diff(path: str, document: str, before: str, after: str, json_: bool) -> None:
@@ -161,11 +162,25 @@ def diff(path: str, document: str, before: str, after: str, json_: bool) -> None
                 click.echo(f"{kind} {clause.id}: {_sentence(clause)}")
 
 
+@terms.command("schema")
+@click.argument("which", type=click.Choice(["events", "case"]), default="events")
+def schema(which: str) -> None:
+    """Print the JSON Schema of terms and events files, or of case files, for an editor."""
+    files = importlib.resources.files("troth.schemas")
+    click.echo(files.joinpath(f"{which}.schema.json").read_text("utf-8"))
+
+
 @click.command("what-if")
 @click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path))
 @use_options
 @at_option
 @records_option
+@click.option(
+    "--tell",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Write the members who would have to be told to this private CSV file.",
+)
 @as_json
 @click.pass_obj
 def what_if(
@@ -175,6 +190,7 @@ def what_if(
     recipient: str,
     at: str | None,
     records: str | None,
+    tell: Path | None,
     json_: bool,
 ) -> None:
     """What terms files would change for a use, before they are published.
@@ -184,6 +200,8 @@ def what_if(
     home = homes.open_home(path)
     with progress("folding members") as report:
         result = changes.what_if(home, files, use_of(purpose, recipient), at, records, report)
+    if tell is not None:
+        telling.write_to_tell(result.to_tell, tell)
     if json_:
         print_json(result.as_json())
         return
@@ -204,5 +222,5 @@ def what_if(
     click.echo("")
     for move, number in result.moved.items():
         click.echo(f"{count(number)} records: {move} (if all are told)")
-    for version, number in result.to_tell.items():
-        click.echo(f"{count(number)} members would have to be told of {version}")
+    for version, members in result.to_tell.items():
+        click.echo(f"{count(len(members))} members would have to be told of {version}")

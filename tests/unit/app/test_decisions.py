@@ -30,7 +30,9 @@ def reference(world: World) -> dict[str, Decision]:
     return {one.id: decide(one, world.question.use, world.question.at, known) for one in world.records}
 
 
-def test_a_home_decides_as_the_reference_does_at_its_head_and_at_any_position(home: Home, world: World) -> None:
+def test_a_home_decides_as_the_reference_does_at_its_head_and_at_any_position(
+    home: Home, world: World
+) -> None:
     position = len(world.case.events) // 2
     for as_of, known in ((None, world.case.known()), (position + 1, world.case.known(position))):
         gate = decisions.open_gate(home, world.question.use, world.question.at, as_of)
@@ -38,7 +40,8 @@ def test_a_home_decides_as_the_reference_does_at_its_head_and_at_any_position(ho
         assert gate.question.position == (len(world.case.events) + 1 if as_of is None else as_of)
         wanted = {r.id: decide(r, world.question.use, world.question.at, known) for r in world.records}
         assert {row["id"]: (row["verdict"], row["codes"], row["party"]) for row in rows} == {
-            name: (one.verdict, [party.code for party in one.parties], one.party) for name, one in wanted.items()
+            name: (one.verdict, [party.code for party in one.parties], one.party)
+            for name, one in wanted.items()
         }
 
 
@@ -102,7 +105,13 @@ def test_an_explanation_quotes_the_clauses_that_it_rests_on(make_home: Making) -
             "verdict": "denied",
             "reasons": ["promised-not-to"],
             "clauses": [
-                {"terms": "answers", "version": "1", "clause": "no", "effect": "forbid", "quote": "We never do."},
+                {
+                    "terms": "answers",
+                    "version": "1",
+                    "clause": "no",
+                    "effect": "forbid",
+                    "quote": "We never do.",
+                },
                 {"terms": "policy", "version": "1", "clause": "yes", "effect": "permit", "quote": "We may."},
             ],
         }
@@ -145,7 +154,9 @@ def test_a_home_without_records_says_how_to_get_some(make_home: Making) -> None:
     assert caught.value.remedy == "import some with `troth import`, or name a table with --records"
 
 
-def test_records_whose_columns_are_called_as_answers_are_refused_by_every_way(home: Home, tmp_path: Path) -> None:
+def test_records_whose_columns_are_called_as_answers_are_refused_by_every_way(
+    home: Home, tmp_path: Path
+) -> None:
     table = as_table([Record("r", "post", 0, "ann")]).append_column("verdict", pa.array(["allowed"]))
     pq.write_table(table, tmp_path / "decided.parquet")
     gate = decisions.open_gate(home, USE)
@@ -165,7 +176,9 @@ def test_checking_a_data_set_equals_looking_each_row_up(home: Home, world: World
     wanted = reference(world)
     rng = random.Random(3)
     ids = [rng.choice([*wanted, "unheard-of"]) for _ in range(400)]
-    found = decisions.check(decisions.open_gate(home, world.question.use, world.question.at), as_ids([*ids]), limit=None)
+    found = decisions.check(
+        decisions.open_gate(home, world.question.use, world.question.at), as_ids([*ids]), limit=None
+    )
     verdicts = [wanted[one].verdict if one in wanted else "gap" for one in ids]
     assert found.rows == 400
     assert found.verdicts == {one: verdicts.count(one) for one in ("allowed", "denied", "gap")}
@@ -177,7 +190,9 @@ def test_checking_a_data_set_equals_looking_each_row_up(home: Home, world: World
         if verdict != "allowed"
     ]
     assert found.refused == refused
-    some = decisions.check(decisions.open_gate(home, world.question.use, world.question.at), as_ids([*ids]), limit=7)
+    some = decisions.check(
+        decisions.open_gate(home, world.question.use, world.question.at), as_ids([*ids]), limit=7
+    )
     assert some.refused == refused[:7]
     assert some.verdicts == found.verdicts
 
@@ -193,7 +208,12 @@ def test_a_data_set_is_fine_just_where_every_row_is_allowed(home: Home, world: W
     allowed = [name for name, one in reference(world).items() if one.verdict == "allowed"]
     other = next(name for name, one in reference(world).items() if one.verdict != "allowed")
     assert len(allowed) >= 10
-    for ids, fine in ((allowed + allowed, True), ([], True), ([*allowed, other], False), ([*allowed, "x"], False)):
+    for ids, fine in (
+        (allowed + allowed, True),
+        ([], True),
+        ([*allowed, other], False),
+        ([*allowed, "x"], False),
+    ):
         assert decisions.check(gate, as_ids([*ids])).ok is fine
     assert decisions.check(gate, as_ids([allowed[0], None])).ok is False
 
