@@ -43,7 +43,12 @@ PATHS = {
         "objection-lifted-by-consent",
         "objection-lifted-by-choice",
     ),
-    "choice": ("choice-covers-past", "chosen-on-later-default-on-at-t0", "held-by-default-on", "consent-overridden"),
+    "choice": (
+        "choice-covers-past",
+        "chosen-on-later-default-on-at-t0",
+        "held-by-default-on",
+        "consent-overridden",
+    ),
     "parties": tuple(
         f"rule:{rule}:{verdict}"
         for rule in ("all:2", "all:3", "any:2", "any:3", "author:1")
@@ -115,7 +120,9 @@ def _variants(raw: Raw) -> Iterator[tuple[str, Iterator[list[Raw]]]]:
     yield "GB's leaving the EU", _patched(raw, "_EU_LEFT", {})
     yield "HR's joining the EU", _patched(raw, "_EU_JOINED", oracle._EU_JOINED | {"2013-07-01": ""})
     yield "what the EEA holds beside the EU", _patched(raw, "_EEA_OTHERS", {})
-    earlier = [one | {"created_at": _earlier(one["created_at"])} for one in raw["records"] if one.get("created_at")]
+    earlier = [
+        one | {"created_at": _earlier(one["created_at"])} for one in raw["records"] if one.get("created_at")
+    ]
     others = [one for one in raw["records"] if not one.get("created_at")]
     yield "a microsecond of t0", _asked(raw | {"records": earlier + others})
     expect = [one | {"at": _earlier(one["at"])} for one in raw["expect"]]
@@ -186,7 +193,9 @@ def table(covered: Covered) -> str:
 def main() -> None:
     """Print the table over so many cases."""
     count = int(sys.argv[1]) if len(sys.argv) > 1 else 1200
-    sys.stdout.write(table(cover(raw_case(f"o{index // 150}.{index % 150}") for index in range(count))) + "\n")
+    sys.stdout.write(
+        table(cover(raw_case(f"o{index // 150}.{index % 150}") for index in range(count))) + "\n"
+    )
 
 
 if __name__ == "__main__":

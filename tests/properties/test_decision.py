@@ -126,7 +126,9 @@ def test_the_reference_says_what_the_oracle_says_of_the_gate_s_records(chunk: in
 
 
 def test_the_cases_reach_everything_that_there_is_to_reach() -> None:
-    covered = cover([raw_case(f"o{chunk}.{index}") for chunk in range(ORACLE_CHUNKS) for index in range(CASES)])
+    covered = cover(
+        [raw_case(f"o{chunk}.{index}") for chunk in range(ORACLE_CHUNKS) for index in range(CASES)]
+    )
     assert covered.expectations >= 6000
     assert covered.missing() == []
 

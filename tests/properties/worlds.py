@@ -135,9 +135,7 @@ def _topics(rng: random.Random) -> list[str]:
 def _edges(case: Case, question: Question) -> Iterator[int]:
     yield question.at
     for event in case.events:
-        yield from (
-            value for name in INSTANT_FIELDS if isinstance(value := getattr(event, name, None), int)
-        )
+        yield from (value for name in INSTANT_FIELDS if isinstance(value := getattr(event, name, None), int))
         if isinstance(event, Attributes):
             yield from _birthdays(event)
     days = {one.name: one.notice_days for one in case.events if isinstance(one, Terms)}

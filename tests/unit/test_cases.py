@@ -26,7 +26,8 @@ def test_the_reference_decides_as_the_case_file_says(path: Path) -> None:
     assert outcome.expectations > 0
     assert outcome.cases == len(raw_cases(path))
     told = "\n".join(
-        f"{one.place}: {one.case}: {one.record}: expected {one.expected}, got {one.got}" for one in outcome.differ
+        f"{one.place}: {one.case}: {one.record}: expected {one.expected}, got {one.got}"
+        for one in outcome.differ
     )
     assert not outcome.differ, told
 
@@ -46,7 +47,9 @@ def test_the_oracle_decides_as_the_case_file_says(path: Path) -> None:
 def test_between_them_the_files_expect_every_reason_and_every_verdict() -> None:
     asked = [one for path in FILES for case in raw_cases(path) for one in case["expect"]]
     named = {one.get("reason") for one in asked}
-    in_sets = {reason for one in asked for reasons in (one.get("reasons") or {}).values() for reason in reasons}
+    in_sets = {
+        reason for one in asked for reasons in (one.get("reasons") or {}).values() for reason in reasons
+    }
     assert named | in_sets >= set(oracle.ORDER)
     assert {one["verdict"] for one in asked} == {"allowed", "denied", "gap"}
     assert len(asked) >= 700

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import glob
 import os
 import secrets
 import shutil
@@ -208,7 +209,11 @@ def init(path: Path | str) -> Home:
             "something is there already", place=Place(str(target)), remedy="choose an empty or new folder"
         )
     target.absolute().parent.mkdir(parents=True, exist_ok=True)
-    making = target.absolute().with_name(f".{target.absolute().name}.{secrets.token_hex(4)}.making")
+    name = target.absolute().name
+    for leftover in target.absolute().parent.glob(f".{glob.escape(name)}.*.making"):
+        # Of an earlier try that was killed; there is a private key in it.
+        shutil.rmtree(leftover, ignore_errors=True)
+    making = target.absolute().with_name(f".{name}.{secrets.token_hex(4)}.making")
     making.mkdir(mode=0o700)
     try:
         home = Home(making, Config())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import secrets
 from pathlib import Path
 
@@ -46,12 +47,17 @@ def read_ids(path: Path, column: str = "id") -> pa.Table:
         ) from None
     except (pa.ArrowException, OSError) as error:
         raise BadInput(
-            f"cannot be read: {str(error).splitlines()[0]}",
+            f"cannot be read: {_without_values(error)}",
             place=Place(str(path)),
             remedy="expected Parquet, JSON lines, CSV or Arrow with record ids as text",
         ) from None
     ids = pa.chunked_array([chunk for table in tables for chunk in table.column(0).chunks], type=pa.string())
     return pa.table({"id": ids})
+
+
+def _without_values(error: Exception) -> str:
+    """Arrow's text without the row that it quotes where the cells of a CSV file are too many or too few."""
+    return re.sub(r"(Expected \d+ columns, got \d+).*", r"\1", str(error).partition("\n")[0])
 
 
 def _data_files(path: Path) -> list[Path]:

@@ -257,7 +257,9 @@ def manifest_of(path: Path) -> Manifest:
     findings = Findings(KIND)
     manifest = read_manifest(path, None, findings)
     if manifest is None:
-        raise BadInput(findings.findings[0].what, place=Place(str(path / (findings.findings[0].where or ""))))
+        first = findings.findings[0]
+        place = path if first.where in (None, str(path)) else path / str(first.where)
+        raise BadInput(first.what, place=Place(str(place)), remedy="name the folder of a sealed release")
     return manifest
 
 

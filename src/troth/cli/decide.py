@@ -10,6 +10,7 @@ import click
 from troth.app import casework, decisions, outside
 from troth.app import home as homes
 from troth.cli.output import (
+    NEW_FILE,
     TEXT,
     as_json,
     as_of_option,
@@ -35,9 +36,7 @@ from troth.core.values import format_instant
 @records_option
 @click.option("--summary", "summary_only", is_flag=True, help="Counts by verdict and reason (the default).")
 @click.option("--record", "record_id", type=TEXT, metavar="ID", help="The verdict on one record.")
-@click.option(
-    "--out", type=click.Path(path_type=Path), metavar="FILE", help="Write every verdict to this Parquet file."
-)
+@click.option("--out", type=NEW_FILE, metavar="FILE", help="Write every verdict to this Parquet file.")
 @as_json
 @click.pass_obj
 def decide(
@@ -164,7 +163,11 @@ def print_explanation(found: decisions.Explanation) -> None:
 @as_of_option
 @records_option
 @click.option(
-    "--limit", type=click.IntRange(min=0), default=20, show_default=True, help="Refused rows to list."
+    "--limit",
+    type=click.IntRange(min=0, max=10**9),
+    default=20,
+    show_default=True,
+    help="Refused rows to list.",
 )
 @as_json
 @click.pass_obj

@@ -47,14 +47,18 @@ def record(path: str, files: tuple[Path, ...], request: str | None, dry_run: boo
         click.echo(f"recorded at {receipts[0].position} to {receipts[-1].position}")
 
 
+_LAST = 2**60
+"""More positions than any ledger has, and fewer than its store can count."""
+
+
 @click.group()
 def ledger() -> None:
     """The ledger: show entries, check them."""
 
 
 @ledger.command("show")
-@click.option("--from", "start", type=click.IntRange(min=0), default=0, help="First position.")
-@click.option("--limit", type=click.IntRange(min=1), default=20, show_default=True)
+@click.option("--from", "start", type=click.IntRange(min=0, max=_LAST), default=0, help="First position.")
+@click.option("--limit", type=click.IntRange(min=1, max=_LAST), default=20, show_default=True)
 @as_json
 @click.pass_obj
 def show(path: str, start: int, limit: int, json_: bool) -> None:

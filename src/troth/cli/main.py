@@ -35,8 +35,19 @@ _COMMANDS: Final = {
 }
 
 
+class _ReaderGone(Exception):
+    """Standard output was closed by whoever read it."""
+
+
 class _Commands(click.Group):
     """A group whose commands are named here and imported when called."""
+
+    def invoke(self, ctx: click.Context) -> object:
+        try:
+            return super().invoke(ctx)
+        except BrokenPipeError:
+            # Click would end with 1, which means "the answer is no".
+            raise _ReaderGone from None
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         del ctx
@@ -91,7 +102,7 @@ def cli(context: click.Context, home: str) -> None:
 def main() -> None:
     """Run the command line; errors become a message and an exit status."""
     try:
-        status = cli(standalone_mode=False)
+        status = cli(prog_name="troth", standalone_mode=False)
     except TrothError as error:
         click.echo(f"troth: {error}", err=True)
         sys.exit(error.exit_status)
@@ -101,11 +112,32 @@ def main() -> None:
     except click.Abort:
         click.echo("troth: interrupted; what was not finished was not written", err=True)
         sys.exit(3)
-    except BrokenPipeError:
-        # The reader went away (such as `| head`): nothing more to say, and nothing to flush at exit.
+    except _ReaderGone:
+        # Such as `| head`: nobody is left to tell, and nothing may be flushed at exit. Not 0 and not 1, since
+        # the answer was not given: a gate must not look passed.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(0)
+        sys.exit(3)
     except OSError as error:
         click.echo(f"troth: {error.filename or 'storage'}: {error.strerror or error}", err=True)
         sys.exit(3)
+    except Exception as error:
+        message = _engine_message(error)
+        if message is None:
+            raise
+        click.echo(f"troth: {message}", err=True)
+        sys.exit(3)
     sys.exit(status if isinstance(status, int) else 0)
+
+
+def _engine_message(error: Exception) -> str | None:
+    """What to say of an error of the engine, or None for any other.
+
+    Its texts may quote values of records, so only those are passed on that speak of files and memory.
+    """
+    engine = sys.modules.get("duckdb")
+    if engine is None or not isinstance(error, engine.Error):
+        return None
+    text = str(error).partition("\n")[0]
+    if isinstance(error, engine.IOException | engine.OutOfMemoryException) or "Failed to read file" in text:
+        return f"the records cannot be read: {text}\n  remedy: check the files, the disk and free memory"
+    return f"the engine could not work on the records ({type(error).__name__})\n  remedy: check their columns"

@@ -47,6 +47,8 @@ def show(path: str, subject: str, json_: bool) -> None:
     if json_:
         print_json([{"position": position, **write_event(event)} for position, event in history])
         return
+    if not history:
+        click.echo(f"the ledger holds nothing about {subject!r}", err=True)
     print_table(
         ("position", "what", "details"),
         [(position, *_spelled(event)) for position, event in history],

@@ -8,7 +8,7 @@ import click
 
 from troth.app import changes, telling
 from troth.app import home as homes
-from troth.cli.output import TEXT, as_json, at_option, count, print_json, print_table
+from troth.cli.output import NEW_FILE, TEXT, as_json, at_option, count, print_json, print_table
 from troth.core.terms import Audience
 from troth.core.values import format_instant
 from troth.core.written import write_event
@@ -30,7 +30,7 @@ def notice() -> None:
 @at_option
 @click.option(
     "--pending",
-    type=click.Path(path_type=Path),
+    type=NEW_FILE,
     metavar="FILE",
     help="Count nobody as told yet: write who has to be told to FILE for the mailer; results come in later.",
 )

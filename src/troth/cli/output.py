@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
@@ -29,7 +31,25 @@ class _Text(click.ParamType[str]):
         return value
 
 
+class _NewFile(click.Path):
+    """A file to write, in a folder that is there; found out before the work is done."""
+
+    def __init__(self) -> None:
+        super().__init__(dir_okay=False, path_type=Path)
+
+    def convert(
+        self, value: str | os.PathLike[str], param: click.Parameter | None, ctx: click.Context | None
+    ) -> str | bytes | os.PathLike[str]:
+        path = Path(value)
+        if not path.name:
+            self.fail("expected the name of a file", param, ctx)
+        if not path.parent.is_dir():
+            self.fail(f"there is no folder {str(path.parent)!r}; make it first", param, ctx)
+        return super().convert(value, param, ctx)
+
+
 TEXT = _Text()
+NEW_FILE = _NewFile()
 
 as_json = click.option("--json", "json_", is_flag=True, help="Print JSON for programs.")
 at_option = click.option("--at", metavar="INSTANT", help="T, ISO 8601; without it: now.")

@@ -9,6 +9,7 @@ import click
 from troth.app import home as homes
 from troth.app import releases
 from troth.cli.output import (
+    NEW_FILE,
     TEXT,
     as_json,
     as_of_option,
@@ -41,7 +42,7 @@ def release() -> None:
 @click.option("--id", "name", type=TEXT, metavar="ID", help="The release's id; without it one is drawn.")
 @click.option(
     "--left-out",
-    type=click.Path(path_type=Path),
+    type=NEW_FILE,
     metavar="FILE",
     help="Also write the records that stay out, and why, to this private Parquet file.",
 )

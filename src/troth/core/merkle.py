@@ -3,20 +3,20 @@
 leaf = SHA-256(0x00 ‖ data), node = SHA-256(0x01 ‖ left ‖ right); the root of nothing is SHA-256("").
 A tree of n leaves splits at the largest power of two below n, so a run of 2^k leaves that starts at a
 multiple of 2^k is a subtree of its own: that lets roots be made in one pass, or in parallel.
+(Proofs of inclusion and consistency come with the public log.)
 """
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
-from typing import Final
+from collections.abc import Callable, Iterable
+from typing import Final, TypeAlias
 
 HASH_BYTES: Final = 32
 
 EMPTY_ROOT: Final = hashlib.sha256(b"").digest()
 
-CHUNK_LEAVES: Final = 1 << 16
-"""Leaves that are hashed at a time (2 MiB): a power of two, so that chunks are subtrees."""
+HashPairs: TypeAlias = Callable[[bytes | memoryview], bytes]
 
 _sha256 = hashlib.sha256
 
@@ -48,41 +48,28 @@ def root(leaves: Iterable[bytes]) -> bytes:
     return found
 
 
-def packed_root(leaves: bytes | memoryview) -> bytes:
+def hash_pairs(pairs: bytes | memoryview) -> bytes:
+    """The ``node_hash`` of each pair of hashes in a buffer, packed like them."""
+    size = 2 * HASH_BYTES
+    return b"".join([_sha256(b"\1" + pairs[at : at + size]).digest() for at in range(0, len(pairs), size)])
+
+
+def packed_root(leaves: bytes | memoryview, hash_pairs: HashPairs = hash_pairs) -> bytes:
     """The root over leaf hashes that stand one after another in a buffer.
 
-    Raises:
-        ValueError: the buffer does not hold whole hashes.
-    """
-    return root_of_chunks(chunk_roots(leaves))
-
-
-def chunk_roots(leaves: bytes | memoryview) -> bytes:
-    """The roots of successive runs of ``CHUNK_LEAVES`` leaves, packed; the last run may be shorter.
-
-    Pieces of a tree may be done apart if each but the last holds a multiple of ``CHUNK_LEAVES`` leaves;
-    their results, joined, go to ``root_of_chunks``.
+    Args:
+        leaves: the packed hashes; also the packed roots of successive subtrees of one size (the last may be
+            smaller), whose common root comes out.
+        hash_pairs: may be replaced by a quicker one that gives the same.
 
     Raises:
         ValueError: the buffer does not hold whole hashes.
     """
     if len(leaves) % HASH_BYTES:
         raise ValueError(f"{len(leaves)} bytes are no whole number of hashes")
-    step = CHUNK_LEAVES * HASH_BYTES
-    return b"".join(_climb(bytes(leaves[start : start + step])) for start in range(0, len(leaves), step))
-
-
-def root_of_chunks(roots: bytes) -> bytes:
-    """The root of a tree from all its ``chunk_roots``."""
-    return _climb(roots) if roots else EMPTY_ROOT
-
-
-def _climb(level: bytes) -> bytes:
-    """Hash a packed level up to its root. A last node without a partner moves up as it is."""
-    pair = 2 * HASH_BYTES
+    level = leaves
     while len(level) > HASH_BYTES:
-        paired = len(level) - len(level) % pair
-        nodes = [_sha256(b"\1" + level[at : at + pair]).digest() for at in range(0, paired, pair)]
-        nodes.append(level[paired:])
-        level = b"".join(nodes)
-    return level
+        # A last node without a partner moves up as it is.
+        paired = len(level) - len(level) % (2 * HASH_BYTES)
+        level = b"".join((hash_pairs(level[:paired]), level[paired:]))
+    return bytes(level) or EMPTY_ROOT

@@ -23,10 +23,11 @@ nothing follows them. So the row can be read back from its bytes, and two rows t
 A plain SQL expression gives the same. DuckDB, with ``text(x)`` for ``coalesce(strlen(x) || ':' || x, '-')``::
 
     'troth/row/v1' || chr(0) || text(id) || text(category) || text(created_at::VARCHAR) || text(author)
-    || coalesce('[' || len(addressees) || ':' || array_to_string(list_transform(addressees, lambda x: text(x)), ''), '-')
+    || coalesce('[' || len(addressees) || ':'
+                || array_to_string(list_transform(addressees, lambda x: text(x)), ''), '-')
     || ...
 
-Spark: ``octet_length`` for ``strlen``, ``size`` for ``len``, ``array_join(transform(...), '')``, and ``decode(unhex('00'), 'UTF-8')``.
+In Spark these are ``octet_length``, ``array_size``, ``array_join`` and ``transform``.
 """
 
 from __future__ import annotations

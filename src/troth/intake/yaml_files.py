@@ -12,6 +12,7 @@ from pathlib import Path as FilePath
 from ruamel.yaml import YAML
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
 from ruamel.yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
+from ruamel.yaml.reader import ReaderError
 
 from troth.core.errors import BadInput, Place
 from troth.core.shape import Path, Shape
@@ -59,7 +60,16 @@ def parse_yaml(data: bytes, source: str) -> Iterator[Shape]:
         mark = error.problem_mark or error.context_mark
         place = Place(source, mark.line + 1 if mark is not None else None)
         raise BadInput(f"is not YAML 1.2: {error.problem or error.context}", place=place) from None
-    except (YAMLError, RecursionError) as error:
+    except ReaderError as error:
+        line = text.count("\n", 0, error.position) + 1
+        raise BadInput(
+            "holds a character that YAML does not allow",
+            place=Place(source, line),
+            remedy="take it out; as text, write it as an escape in double quotes",
+        ) from None
+    except RecursionError:
+        raise BadInput("is nested too deeply", place=Place(source), remedy="nest less") from None
+    except (YAMLError, ValueError) as error:
         raise BadInput(f"is not YAML 1.2: {type(error).__name__}", place=Place(source)) from None
 
 
@@ -93,7 +103,7 @@ class _Reader:
             line = key_node.start_mark.line + 1
             if not isinstance(key_node, ScalarNode):
                 raise BadInput("expected a name as key", place=Place(self.source, line))
-            key = key_node.value
+            key = self.text(key_node.value, line)
             if key in found:
                 raise BadInput(
                     f"the key {key!r} stands twice", place=Place(self.source, line), remedy="keep one"
@@ -113,4 +123,12 @@ class _Reader:
                 return int(node.value, 0) if node.value[:2] in ("0x", "0o") else int(node.value)
             except ValueError:
                 raise BadInput("is no whole number", place=Place(self.source, line)) from None
-        return str(node.value)
+        return self.text(node.value, line)
+
+    def text(self, value: str, line: int) -> str:
+        """Half a surrogate pair (an escape can write one) is no character: nothing could store it."""
+        if not value.isascii() and any("\ud800" <= one <= "\udfff" for one in value):
+            raise BadInput(
+                "holds half a surrogate pair", place=Place(self.source, line), remedy="take it out"
+            )
+        return value

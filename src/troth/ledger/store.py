@@ -19,6 +19,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
+from itertools import repeat
 from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
@@ -45,6 +46,7 @@ APPLICATION_ID: Final = 0x54524F54  # "TROT"
 SCHEMA_VERSION: Final = 1
 FREE_SPACE_FLOOR: Final = 64 * 1024 * 1024
 BUSY_SECONDS: Final = 10.0
+_RESTORE: Final = "restore the ledger from a backup"
 
 _SCHEMA: Final = """
 CREATE TABLE entries (
@@ -260,6 +262,7 @@ class Ledger:
         *,
         expected: int | None = None,
         request: str | None = None,
+        places: Sequence[Place] = (),
     ) -> list[Receipt]:
         """Append entries, all or none, durable when it returns.
 
@@ -267,6 +270,7 @@ class Ledger:
             events: what happened, in order.
             expected: the head (``size``) that the caller has seen; None takes whatever is there.
             request: an id of the caller's; repeating it with the same events returns the first receipts.
+            places: where the events were written, one each or none at all; errors name them.
 
         Raises:
             Conflict: the head is another by now.
@@ -285,7 +289,7 @@ class Ledger:
                     f"the ledger has grown from {expected} to {head} entries meanwhile",
                     remedy="read it again and repeat",
                 )
-            self._refer(events, _StoredNames(self._connection))
+            self._refer(events, _StoredNames(self._connection), places)
             receipts = self._insert(head, events)
             if request is not None:
                 self._connection.execute(
@@ -293,19 +297,19 @@ class Ledger:
                 )
         return receipts
 
-    def check_references(self, events: Sequence[Event | Act]) -> None:
-        """Check what ``append`` would check, and write nothing.
+    def check_references(self, events: Sequence[Event | Act], places: Sequence[Place] = ()) -> None:
+        """Check what ``append`` would check of these events and places, and write nothing.
 
         Raises:
             BadInput: an event refers to nothing.
         """
-        self._refer(events, _Overlay(_StoredNames(self._connection)))
+        self._refer(events, _Overlay(_StoredNames(self._connection)), places)
 
-    def _refer(self, events: Sequence[Event | Act], names: Names) -> None:
+    def _refer(self, events: Sequence[Event | Act], names: Names, places: Sequence[Place]) -> None:
         references = References(names)
-        for event in events:
+        for event, place in zip(events, places or repeat(None, len(events)), strict=True):
             if not isinstance(event, Act):
-                references.add(event)
+                references.add(event, place)
         references.finish()
 
     def _insert(self, head: int, events: Sequence[Event | Act]) -> list[Receipt]:
@@ -528,10 +532,10 @@ def _check_version(path: Path, connection: sqlite3.Connection) -> None:
         connection.close()
         if isinstance(error, sqlite3.OperationalError):
             raise
-        raise Corrupt("this file is no ledger", place=Place(str(path))) from None
+        raise Corrupt("this file is no ledger", place=Place(str(path)), remedy=_RESTORE) from None
     if application != APPLICATION_ID:
         connection.close()
-        raise Corrupt("this file is no ledger of Troth", place=Place(str(path)))
+        raise Corrupt("this file is no ledger of Troth", place=Place(str(path)), remedy=_RESTORE)
     if version > SCHEMA_VERSION:
         connection.close()
         raise BadInput(

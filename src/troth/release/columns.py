@@ -30,10 +30,21 @@ DATA: Final = pa.schema(
 )
 """The columns of a data file, in order."""
 
+_STRINGS: Final = (pa.types.is_string, pa.types.is_large_string, pa.types.is_string_view)
+_BINARIES: Final = (
+    pa.types.is_binary,
+    pa.types.is_large_binary,
+    pa.types.is_binary_view,
+    pa.types.is_fixed_size_binary,
+)
 _IGNORED: Final = "deleted_at"  # a record column that says nothing about an allowed row
-BATCH_ROWS: Final = 1 << 16
+BATCH_ROWS: Final = 1 << 14
+"""Rows that are sealed at a time: few enough to stay in a processor's cache."""
+
 BATCH_BYTES: Final = 1 << 26
+MAX_ROW_BYTES: Final = 1 << 30  # Arrow addresses the bytes of a batch by 32 bits
 _MERGE_BELOW: Final = BATCH_ROWS // 2
+_COUNT_AT: Final = 1 << 22
 
 
 def check_columns(schema: pa.Schema) -> None:
@@ -62,24 +73,19 @@ def _readable(name: str, kind: pa.DataType) -> bool:
     if pa.types.is_null(kind):
         return name not in {"id", "category"}
     if name == "created_at":
-        return pa.types.is_int64(kind) or pa.types.is_timestamp(kind)
+        return bool(pa.types.is_int64(kind) or pa.types.is_timestamp(kind))
     if name == "salt":
-        return (
-            pa.types.is_binary(kind)
-            or pa.types.is_large_binary(kind)
-            or pa.types.is_binary_view(kind)
-            or pa.types.is_fixed_size_binary(kind)
-        )
+        return any(is_kind(kind) for is_kind in _BINARIES)
     if pa.types.is_list(_kind(name)):
         listed = pa.types.is_list(kind) or pa.types.is_large_list(kind)
-        return listed and (_is_text(kind.value_type) or pa.types.is_null(kind.value_type))
+        return bool(listed) and (_is_text(kind.value_type) or bool(pa.types.is_null(kind.value_type)))
     return _is_text(kind)
 
 
 def _is_text(kind: pa.DataType) -> bool:
     if pa.types.is_dictionary(kind):
         kind = kind.value_type
-    return pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind)
+    return any(is_kind(kind) for is_kind in _STRINGS)
 
 
 def _kind(name: str) -> pa.DataType:
@@ -98,23 +104,27 @@ def regular(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
     """The same rows in the same order, in batches of bounded size; small ones are joined.
 
     Raises:
-        BadInput: the columns are not those of records, or change from batch to batch.
+        BadInput: the columns are not those of records, or change from batch to batch; a row is too large.
     """
     schema: pa.Schema | None = None
     small: list[pa.RecordBatch] = []
+    waiting = 0
     for batch in batches:
         if schema is None:
             check_columns(batch.schema)
             schema = batch.schema
         elif not batch.schema.equals(schema):
             raise BadInput("the columns change within the stream", remedy="cast all batches to one schema")
-        if 0 < batch.num_rows < _MERGE_BELOW:
-            small.append(batch)
-        if batch.num_rows >= _MERGE_BELOW or sum(one.num_rows for one in small) >= _MERGE_BELOW:
-            yield from _joined(small)
-            small = []
         if batch.num_rows >= _MERGE_BELOW:
+            yield from _joined(small)
             yield from _cut(batch)
+            small, waiting = [], 0
+        elif batch.num_rows:
+            small.append(batch)
+            waiting += batch.num_rows
+        if waiting >= _MERGE_BELOW:
+            yield from _joined(small)
+            small, waiting = [], 0
     yield from _joined(small)
 
 
@@ -124,13 +134,22 @@ def _joined(small: list[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
 
 
 def _cut(batch: pa.RecordBatch) -> Iterator[pa.RecordBatch]:
-    """Slices of at most ``BATCH_ROWS`` rows and, unless one row alone is larger, ``BATCH_BYTES``."""
-    if batch.num_rows <= BATCH_ROWS and (batch.num_rows <= 1 or batch.nbytes <= BATCH_BYTES):
+    for start in range(0, batch.num_rows, BATCH_ROWS):
+        yield from _halved(batch.slice(start, BATCH_ROWS))
+
+
+def _halved(batch: pa.RecordBatch) -> Iterator[pa.RecordBatch]:
+    """Pieces of at most ``BATCH_BYTES``, unless a row alone is larger."""
+    rows, size = batch.num_rows, batch.nbytes
+    if size <= BATCH_BYTES:
         yield batch
-        return
-    half = min(BATCH_ROWS, (batch.num_rows + 1) // 2)
-    yield from _cut(batch.slice(0, half))
-    yield from _cut(batch.slice(half))
+    elif rows > 1:
+        yield from _halved(batch.slice(0, rows // 2))
+        yield from _halved(batch.slice(rows // 2))
+    elif size <= MAX_ROW_BYTES:
+        yield batch
+    else:
+        raise _bad("body", f"holds a row of more than {MAX_ROW_BYTES >> 20} MiB", "leave such records out")
 
 
 def record_salts(batch: pa.RecordBatch) -> pa.Array:
@@ -179,31 +198,28 @@ class Parties:
     """Counts the distinct authors and addressees of rows; unknown ones (null or empty) are nobody."""
 
     def __init__(self) -> None:
-        self._seen = pa.array([], pa.string())
+        self._seen = pa.array([], _TEXT)
         self._new: list[pa.Array] = []
         self._waiting = 0
 
     def add(self, rows: pa.RecordBatch) -> None:
         """Take in the rows of a batch in the form of ``DATA``."""
-        for column in (rows["author"], rows["addressees"].flatten()):
-            self.add_names(pc.unique(column))
-
-    def add_names(self, names: pa.Array) -> None:
-        """Take in the names of parties."""
-        self._new.append(names)
-        self._waiting += len(names)
-        if self._waiting > max(len(self._seen), BATCH_ROWS):
+        for names in (rows["author"], rows["addressees"].flatten()):
+            self._new.append(names)
+            self._waiting += len(names)
+        if self._waiting > _COUNT_AT:
             self._merge()
 
     def _merge(self) -> None:
-        seen = pc.unique(pa.concat_arrays([self._seen, *self._new]))
-        self._seen = seen.filter(pc.fill_null(pc.not_equal(seen, ""), False))
+        # Grouping is several times as fast as pc.unique once there are many.
+        names = pa.chunked_array([self._seen, *self._new], _TEXT)
+        self._seen = pa.table({"name": names}).group_by("name").aggregate([])["name"].combine_chunks()
         self._new, self._waiting = [], 0
 
-    def names(self) -> pa.Array:
-        """The distinct parties so far."""
+    def count(self) -> int:
+        """How many distinct parties there were so far."""
         self._merge()
-        return self._seen
+        return int(pc.sum(pc.not_equal(self._seen, "")).as_py() or 0)
 
 
 def _bad(column: str, what: str, remedy: str) -> BadInput:

@@ -1,106 +1,92 @@
-"""Row salts and leaves of whole batches, and their order: the fast form of ``troth.core.rows``.
+"""Row salts, leaves and roots of whole batches: the quick form of ``troth.core.rows``.
 
-Arrow joins the bytes that are to be hashed, so that Python does one call for each hash and nothing else.
+Arrow lays out the bytes that are to be hashed, ``hashing`` hashes a batch at once; the two forms are held
+together by tests.
 """
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Iterator
 from concurrent.futures import Executor
-from functools import cache
-from itertools import pairwise
+from functools import cache, partial
 from typing import Final
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from troth.core.merkle import HASH_BYTES
+from troth.core.merkle import HASH_BYTES, packed_root
 from troth.core.rows import FIELDS, LABEL, LISTS, RECORD_SALT_BYTES, ROW_SALT_BYTES
+from troth.release.hashing import hash_many
 
-MAX_BATCH_BYTES: Final = 1 << 30
-"""Joined bytes are addressed by 32 bits; callers keep batches well below this."""
+CHUNK_LEAVES: Final = 1 << 16
+"""Leaves of a subtree that is hashed by itself: a power of two (see ``troth.core.merkle``)."""
 
 _HMAC_BLOCK: Final = 64
 _INNER: Final = bytes(value ^ 0x36 for value in range(256))
 _OUTER: Final = bytes(value ^ 0x5C for value in range(256))
 _SHORT_LENGTHS: Final = 1 << 12
-_FIRST_BYTES: Final = 256
 
 
-def derive_row_salts(record_salts: bytes, release: str) -> bytes:
-    """``rows.row_salt`` of packed record salts (32 bytes each), packed (16 bytes each).
+def derive_row_salts(record_salts: pa.Array, release: str) -> pa.Array:
+    """``rows.row_salt`` of record salts (32 bytes each, none null), 16 bytes each.
 
-    HMAC (RFC 2104) written out: the padded keys are made for all salts at once, and two calls of SHA-256
-    are faster than one of ``hmac.digest``.
+    HMAC (RFC 2104) written out: the keys are shorter than a block, so each is padded with zeros.
     """
-    size = RECORD_SALT_BYTES
-    inner, outer = record_salts.translate(_INNER), record_salts.translate(_OUTER)
-    after_inner = b"\x36" * (_HMAC_BLOCK - size) + release.encode()
-    after_outer = b"\x5c" * (_HMAC_BLOCK - size)
-    sha256 = hashlib.sha256
-    return b"".join(
-        [
-            sha256(outer[at : at + size] + after_outer + sha256(inner[at : at + size] + after_inner).digest())
-            .digest()[:ROW_SALT_BYTES]
-            for at in range(0, len(record_salts), size)
-        ]
-    )  # fmt: skip
+    padding = _HMAC_BLOCK - RECORD_SALT_BYTES
+    keys = packed(record_salts)
+    inner = hash_many(_binary(keys.translate(_INNER)), suffix=b"\x36" * padding + release.encode())
+    outer = _join(_binary(keys.translate(_OUTER)), _constant(b"\x5c" * padding), _binary(inner))
+    return pc.binary_slice(unpacked(hash_many(outer), HASH_BYTES), 0, ROW_SALT_BYTES).cast(
+        pa.binary(ROW_SALT_BYTES)
+    )
 
 
 def leaves_of(rows: pa.RecordBatch) -> bytes:
     """``rows.row_leaf`` of each row, packed (32 bytes each).
 
     Args:
-        rows: the columns of ``columns.DATA``, in any order; ``created_at`` may be int64 microseconds.
+        rows: columns in the form of ``columns.DATA``.
     """
     if rows.num_rows == 0:
         return b""
-    parts: list[pa.Array | pa.Scalar] = [
-        _constant(b"\0"),
-        rows["row_salt"].cast(pa.binary()),
-        _constant(LABEL),
-    ]
+    parts: list[pa.Array | pa.Scalar] = [rows["row_salt"].cast(pa.binary()), _constant(LABEL)]
     for name in FIELDS:
         parts += _list(rows[name]) if name in LISTS else _text(rows[name])
-    joined = _join(*parts)
-    sha256 = hashlib.sha256
-    data = memoryview(joined.buffers()[2])
-    return b"".join([sha256(data[start:stop]).digest() for start, stop in pairwise(_offsets(joined))])
+    return bytes(hash_many(_join(*parts), prefix=b"\0"))
 
 
 def _text(column: pa.Array) -> tuple[pa.Array | pa.Scalar, ...]:
-    """Length prefix and bytes of each value; the two join to ``-`` for a null."""
+    """Length and bytes of each value, in one or two columns that are joined later; ``-`` for a null."""
     if column.null_count == len(column):
         return (_constant(b"-"),)
     if pa.types.is_timestamp(column.type):
-        column = column.cast(pa.int64())
-    if pa.types.is_int64(column.type):
-        column = column.cast(pa.string())
+        column = column.cast(pa.int64()).cast(pa.string())
     column = column.cast(pa.binary())
-    prefix = _number(pc.binary_length(column))
+    length = _number(pc.binary_length(column))
     if column.null_count:
-        return (pc.fill_null(prefix, b"-"), pc.fill_null(column, b""))
-    return (prefix, column)
+        return (pc.fill_null(length, b"-"), pc.fill_null(column, b""))
+    return (length, column)
 
 
 def _list(column: pa.Array) -> tuple[pa.Array | pa.Scalar, ...]:
+    """Count and items of each list."""
     if column.null_count == len(column):
         return (_constant(b"-"),)
-    # A null list may have items behind it, and a slice has items before it: offsets are made anew.
     lengths = pc.fill_null(pc.list_value_length(column), 0)
-    stops = pc.cumulative_sum(lengths)
-    offsets = pa.concat_arrays([pa.array([0], pa.int32()), stops])
-    texts = _text(column.flatten())
-    texts = texts if len(texts) > 1 else (*texts, _constant(b""))
-    if isinstance(texts[0], pa.Scalar):
-        texts = (pa.array([texts[0].as_py()] * stops[-1].as_py(), pa.binary()), texts[1])
-    items = pc.binary_join(pa.ListArray.from_arrays(offsets, _join(*texts)), _constant(b""))
     head = _join(_constant(b"["), _number(lengths))
     if column.null_count:
-        valid = column.is_valid()
-        return (pc.if_else(valid, head, _constant(b"-")), items)
-    return (head, items)
+        head = pc.if_else(column.is_valid(), head, _constant(b"-"))
+    items = column.flatten()
+    if len(items) == 0:
+        return (head,)
+    # A null list may have items behind it, and a slice items before it: offsets are made anew.
+    offsets = pa.concat_arrays([pa.array([0], lengths.type), pc.cumulative_sum(lengths)])
+    return (head, pc.binary_join(pa.ListArray.from_arrays(offsets, _items(items)), _constant(b"")))
+
+
+def _items(items: pa.Array) -> pa.Array:
+    texts = _text(items)
+    return _join(*texts) if len(texts) > 1 else pa.repeat(texts[0], len(items))
 
 
 def _number(values: pa.Array) -> pa.Array:
@@ -124,35 +110,51 @@ def _join(*parts: pa.Array | pa.Scalar) -> pa.Array:
     return pc.binary_join_element_wise(*parts, _constant(b""))
 
 
-def _offsets(column: pa.Array) -> list[int]:
-    raw = memoryview(column.buffers()[1]).cast("i")
-    return raw[column.offset : column.offset + len(column) + 1].tolist()
+def packed(values: pa.Array) -> bytes:
+    """The bytes of a fixed-size binary array, one value after another."""
+    width = values.type.byte_width
+    return bytes(memoryview(values.buffers()[1])[width * values.offset :][: width * len(values)])
 
 
-def sort_leaves(leaves: bytes, pool: Executor | None = None) -> Iterator[bytes]:
-    """Packed leaves in the order of the row tree (bytewise), in pieces; equal leaves are kept.
+def unpacked(data: bytes | pa.Buffer, width: int) -> pa.Array:
+    """A fixed-size binary array over packed values."""
+    buffer = data if isinstance(data, pa.Buffer) else pa.py_buffer(data)
+    return pa.FixedSizeBinaryArray.from_buffers(pa.binary(width), buffer.size // width, [None, buffer])
 
-    Leaves are spread by their first byte (a counting sort), then each of the 256 piles is sorted: twice
-    as fast as sorting them at once. Arrow lets go of the interpreter, so a pool of threads helps.
+
+def _binary(data: bytes | pa.Buffer) -> pa.Array:
+    return unpacked(data, HASH_BYTES).cast(pa.binary())
+
+
+def sort_leaves(leaves: bytes) -> bytes:
+    """Packed leaves in the order of the row tree: bytewise; equal leaves are kept.
+
+    What is sorted are numbers: the first bits of each leaf, and behind them its place, which is quicker than
+    sorting leaves, or places by leaves. The few leaves that share their first bits are set right afterwards.
     """
-    if not leaves:
-        return
-    firsts = leaves[::HASH_BYTES]
-    keys = pa.Array.from_buffers(pa.uint8(), len(firsts), [None, pa.py_buffer(firsts)])
-    spread = _fixed(leaves).take(pc.array_sort_indices(keys))
-    piles, start = [], 0
-    for first in range(_FIRST_BYTES):
-        count = firsts.count(first)
-        piles.append(spread.slice(start, count))
-        start += count
-    yield from pool.map(_sorted_pile, piles) if pool else map(_sorted_pile, piles)
+    table = np.frombuffer(leaves, np.uint64).reshape(-1, HASH_BYTES // 8)
+    places = np.uint64(max(len(table) - 1, 0).bit_length())
+    heads = np.frombuffer(leaves, ">u8")[:: HASH_BYTES // 8].astype(np.uint64) >> places
+    keys = heads << places | np.arange(len(table), dtype=np.uint64)
+    keys.sort()
+    ordered = np.take(table, keys & ((np.uint64(1) << places) - np.uint64(1)), axis=0)
+    heads = keys >> places
+    for head in np.unique(heads[1:][heads[1:] == heads[:-1]]):
+        start, stop = np.searchsorted(heads, head, "left"), np.searchsorted(heads, head, "right")
+        alike = sorted(row.tobytes() for row in ordered[start:stop])
+        ordered[start:stop] = np.frombuffer(b"".join(alike), np.uint64).reshape(-1, HASH_BYTES // 8)
+    return ordered.tobytes()
 
 
-def _sorted_pile(pile: pa.Array) -> bytes:
-    ordered = pile.take(pc.array_sort_indices(pile))
-    return bytes(ordered.buffers()[1])[: len(ordered) * HASH_BYTES]
+def row_root(leaves: bytes, pool: Executor | None = None) -> bytes:
+    """The root of the row tree over sorted, packed leaves; a pool of threads does subtrees side by side."""
+    step = CHUNK_LEAVES * HASH_BYTES
+    view = memoryview(leaves)
+    chunks = [view[at : at + step] for at in range(0, len(view), step)]
+    climb = partial(packed_root, hash_pairs=_hash_pairs)
+    return climb(b"".join(pool.map(climb, chunks) if pool else map(climb, chunks)))
 
 
-def _fixed(leaves: bytes) -> pa.Array:
-    kind = pa.binary(HASH_BYTES)
-    return pa.FixedSizeBinaryArray.from_buffers(kind, len(leaves) // HASH_BYTES, [None, pa.py_buffer(leaves)])
+def _hash_pairs(pairs: bytes | memoryview) -> bytes:
+    pairs = bytes(pairs) if isinstance(pairs, memoryview) else pairs
+    return bytes(hash_many(unpacked(pairs, 2 * HASH_BYTES).cast(pa.binary()), prefix=b"\1"))

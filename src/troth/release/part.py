@@ -1,19 +1,27 @@
-"""One data file of a release: Parquet out, and on the way its digest, leaves and parties."""
+"""The data files of a release: Parquet out, and on the way digests, leaves and parties."""
 
 from __future__ import annotations
 
-import hashlib
-import os
+from concurrent.futures import Executor, Future
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from types import TracebackType
+from typing import Final, Self
 
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from troth.release.columns import DATA, ROW_SALT, Parties, data_columns, record_salts
-from troth.release.leaves import derive_row_salts, leaves_of
+from troth.core.manifest import File
+from troth.core.rows import ROW_SALT_BYTES
+from troth.release.columns import BATCH_ROWS, DATA, Parties, data_columns, record_salts
+from troth.release.folder import NewFile
+from troth.release.leaves import derive_row_salts, leaves_of, unpacked
+
+PART_ROWS: Final = 4_000_000
+"""A data file is closed at this many rows or a few more."""
+
+_GROUP_ROWS: Final = 8 * BATCH_ROWS
 
 # Only where values repeat: elsewhere a dictionary is built and thrown away. No statistics of bodies.
 _DICTIONARIES: Final = ["category", "topics.list.element"]
@@ -21,124 +29,131 @@ _STATISTICS: Final = ["id", "created_at"]
 
 
 @dataclass(frozen=True, slots=True)
-class Written:
-    """What became of a part: its rows and bytes, digest (hex), packed leaves in file order, and parties."""
+class Prepared:
+    """Rows in the form of ``DATA``, their packed leaves, and how many row salts were derived from record salts."""
 
-    rows: int
-    bytes: int
-    sha256: str
-    derived: int
+    rows: pa.RecordBatch
     leaves: bytes
-    parties: pa.Array
+    derived: int
 
 
-class HashingFile:
-    """A new file to write to, which knows the digest of what was written."""
+def prepare(batch: pa.RecordBatch, release: str, drawn: bytes = b"") -> Prepared:
+    """Bring a batch of records into the form of a release.
 
-    def __init__(self, path: Path) -> None:
-        self._descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o644)
-        self._hash = hashlib.sha256()
-        self.size = 0
-        self.closed = False
+    Args:
+        batch: the columns of records.
+        release: the release's id.
+        drawn: packed random row salts, one for each row, for rows without a record salt; may be left out where
+            every row has one.
 
-    def write(self, data: bytes | memoryview) -> int:
-        """Write all of the data."""
-        view = memoryview(data)
-        self._hash.update(view)
-        self.size += len(view)
-        while view:
-            view = view[os.write(self._descriptor, view) :]
-        return len(data)
-
-    def tell(self) -> int:
-        """Bytes written so far."""
-        return self.size
-
-    def flush(self) -> None:
-        """Nothing is held back."""
-
-    def sync(self) -> None:
-        """Have the disk keep what was written."""
-        os.fsync(self._descriptor)
-
-    def close(self) -> None:
-        """Close the file; repeating it does nothing."""
-        if not self.closed:
-            self.closed = True
-            os.close(self._descriptor)
-
-    @property
-    def sha256(self) -> str:
-        """The digest of what was written so far, in hex."""
-        return self._hash.hexdigest()
+    Raises:
+        BadInput: rows that cannot be read as records.
+    """
+    salts = record_salts(batch)
+    rows = data_columns(batch, _row_salts(salts, release, drawn))
+    return Prepared(rows, leaves_of(rows), len(salts) - salts.null_count)
 
 
-class Part:
-    """A data file that is being written. Not durable before somebody syncs it."""
+def _row_salts(salts: pa.Array, release: str, drawn: bytes) -> pa.Array:
+    if not salts.null_count:
+        return derive_row_salts(salts, release)
+    foreign = unpacked(drawn, ROW_SALT_BYTES)
+    if salts.null_count == len(salts):
+        return foreign
+    derived = derive_row_salts(pc.fill_null(salts, bytes(salts.type.byte_width)), release)
+    return pc.if_else(salts.is_valid(), derived, foreign)
 
-    def __init__(self, path: Path, release: str) -> None:
-        self._release = release
-        self._file = HashingFile(path)
-        self._writer = pq.ParquetWriter(
-            self._file, DATA, compression="snappy", use_dictionary=_DICTIONARIES, write_statistics=_STATISTICS
-        )
-        self._parties = Parties()
+
+class DataFiles:
+    """Writes prepared rows, in order, to ``data/part-00000.parquet`` and so on; there is always one file.
+
+    Use it in a ``with``. A finished file is made durable in the background; ``finish`` waits for that.
+    """
+
+    def __init__(self, folder: Path, pool: Executor) -> None:
+        self._folder = folder
+        self._pool = pool
+        self._syncs: list[Future[None]] = []
+        self._group: list[pa.RecordBatch] = []
         self._leaves: list[bytes] = []
-        self._rows = 0
-        self._derived = 0
+        self.files: list[File] = []
+        self.parties = Parties()
+        self.rows = 0
+        self.derived = 0
+        (folder / "data").mkdir()
+        self._part = self._open()
 
-    def add(self, batch: pa.RecordBatch, drawn: bytes = b"") -> None:
-        """Write the rows of a batch of records.
+    def add(self, prepared: Prepared) -> None:
+        """Write rows. Raises OSError."""
+        if self._part.rows >= PART_ROWS:
+            self._end()
+            self._part = self._open()
+        self._part.rows += len(prepared.rows)
+        self._group.append(prepared.rows)
+        if sum(len(one) for one in self._group) >= _GROUP_ROWS:
+            self._flush()
+        self._leaves.append(prepared.leaves)
+        self.parties.add(prepared.rows)
+        self.rows += len(prepared.rows)
+        self.derived += prepared.derived
 
-        Args:
-            batch: the columns of records.
-            drawn: packed row salts (16 bytes each) for all its rows, used where a record has no salt;
-                may be left out where all have one.
+    def end(self) -> None:
+        """End the last file. Raises OSError."""
+        self._end()
 
-        Raises:
-            BadInput: rows that cannot be read as records.
-            OSError: storage failed.
-        """
-        salts = record_salts(batch)
-        rows = data_columns(batch, self._row_salts(salts, drawn))
-        self._writer.write_batch(rows)
-        self._leaves.append(leaves_of(rows))
-        self._parties.add(rows)
-        self._rows += len(rows)
-        self._derived += len(salts) - salts.null_count
+    def wait(self) -> None:
+        """Wait until the disk keeps all files. Raises OSError."""
+        for sync in self._syncs:
+            sync.result()
 
-    def _row_salts(self, salts: pa.Array, drawn: bytes) -> pa.Array:
-        foreign = _packed(drawn) if salts.null_count else None
-        if foreign is not None and salts.null_count == len(salts):
-            return foreign
-        keys = pc.fill_null(salts, b"\0" * salts.type.byte_width) if salts.null_count else salts
-        start = keys.offset * keys.type.byte_width
-        stop = start + len(keys) * keys.type.byte_width
-        derived = _packed(derive_row_salts(bytes(keys.buffers()[1])[start:stop], self._release))
-        return derived if foreign is None else pc.if_else(salts.is_valid(), derived, foreign)
+    def leaves(self) -> bytes:
+        """The packed leaves of all rows, in no particular order."""
+        return b"".join(self._leaves)
 
-    def close(self) -> Written:
-        """End the file and say what is in it.
+    def _open(self) -> _Part:
+        name = f"data/part-{len(self.files):05}.parquet"
+        return _Part(name, NewFile(self._folder / name))
 
-        Raises:
-            OSError: storage failed.
-        """
-        self._writer.close()
-        self._file.close()
-        return Written(
-            rows=self._rows,
-            bytes=self._file.size,
-            sha256=self._file.sha256,
-            derived=self._derived,
-            leaves=b"".join(self._leaves),
-            parties=self._parties.names(),
+    def _flush(self) -> None:
+        if self._group:
+            self._part.writer.write_table(pa.Table.from_batches(self._group))
+        self._group = []
+
+    def _end(self) -> None:
+        self._flush()
+        part = self._part
+        part.writer.close()
+        self.files.append(File(part.name, part.file.sha256, part.rows, part.file.size))
+        self._syncs.append(self._pool.submit(_sync, part.file))
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._part.abandon()
+
+
+class _Part:
+    """A data file that is being written."""
+
+    def __init__(self, name: str, file: NewFile) -> None:
+        self.name = name
+        self.file = file
+        self.rows = 0
+        self.writer = pq.ParquetWriter(
+            file, DATA, compression="snappy", use_dictionary=_DICTIONARIES, write_statistics=_STATISTICS
         )
 
     def abandon(self) -> None:
-        """Let go of an unfinished file."""
-        self._file.close()
+        """Let go of the file, if it was not ended."""
+        if self.writer.is_open:
+            # Or the writer would end the file when it is collected.
+            self.writer.is_open = False
+            self.file.close()
 
 
-def _packed(salts: bytes) -> pa.Array:
-    count = len(salts) // ROW_SALT.byte_width
-    return pa.FixedSizeBinaryArray.from_buffers(ROW_SALT, count, [None, pa.py_buffer(salts)])
+def _sync(file: NewFile) -> None:
+    with file:
+        file.sync()

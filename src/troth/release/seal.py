@@ -1,60 +1,39 @@
 """Sealing: allowed rows in, a signed folder out, all or nothing.
 
-The order is: data files and leaves (synced) → manifest, signed → ``commit``, in which the caller records
-the release in the ledger by compare-and-swap → one rename. The rename is what makes the folder a release:
-before it there is only a hidden folder beside it, which the next build removes. A crash between commit and
-rename leaves an entry in the ledger for a release that nobody can have received; building again makes a
-new one.
+Order: data files and leaves → manifest, signed → everything synced → ``commit``, in which the caller records
+the release in the ledger by compare-and-swap → one rename (``folder.Building.publish``).
+
+The rename is the commit point. Before it there is nothing but an unfinished folder, which the next build
+removes; after it there is a whole release, every byte of which was durable before. A crash between ``commit``
+and rename leaves an entry in the ledger for a release that nobody can have received: the ledger may say too
+much, never too little. Building again makes a new one.
 """
 
 from __future__ import annotations
 
 import os
 import secrets
-import shutil
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
-from typing import Final
 
 import pyarrow as pa
-from securesystemslib.signer import Signer
+from securesystemslib.signer import CryptoSigner
 
-from troth.core.errors import BadInput, Place
-from troth.core.manifest import File, Manifest, build_statement
-from troth.core.merkle import packed_root
+from troth.core.errors import BadInput, Conflict
+from troth.core.manifest import File, Manifest, build_statement, check_release_id
 from troth.core.rows import ROW_SALT_BYTES
 from troth.core.values import Use, format_instant
-from troth.release.columns import Parties, regular
-from troth.release.leaves import sort_leaves
-from troth.release.part import HashingFile, Part, Written
+from troth.core.verify import public_pem
+from troth.release.columns import regular
+from troth.release.folder import NewFile, building, write_file
+from troth.release.layout import KEY, LEAVES, MANIFEST, NOTE, NOTE_TEXT
+from troth.release.leaves import row_root, sort_leaves
+from troth.release.part import DataFiles, Prepared, prepare
 from troth.release.sign import seal_statement
-
-MANIFEST: Final = "manifest.dsse.json"
-LEAVES: Final = "leaves.bin"
-KEY: Final = "keys/operator.pub"
-NOTE: Final = "README.txt"
-PART_ROWS: Final = 2_000_000
-
-_NOTE_TEXT: Final = """\
-This folder is a sealed release of training data, made by Troth.
-
-Use:        {purpose} by {recipient}
-Asked for:  {at}, with the ledger's first {settings_as_of} entries
-Rows:       {rows}
-
-data/                  the rows, as Parquet
-leaves.bin             one hash per row, sorted; the tree over them has the root that the manifest names
-manifest.dsse.json     what was asked, counted and sealed, signed by the operator
-keys/operator.pub      the operator's public key; make sure from elsewhere that it is theirs
-
-Check it, offline:     troth verify .
-Load it in Python:     troth.load("."), which refuses a folder in which anything was altered
-
-Only this use is allowed. A member of whom rows are here may withdraw; the operator will tell.
-"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +56,7 @@ class Facts:
 
 @dataclass(frozen=True, slots=True)
 class Sealed:
-    """A finished release."""
+    """A finished release; ``manifest_digest`` is the SHA-256 of the signed manifest's file, in hex."""
 
     path: Path
     manifest: Manifest
@@ -87,7 +66,7 @@ class Sealed:
 def seal(
     batches: Iterable[pa.RecordBatch],
     facts: Facts,
-    signer: Signer,
+    signer: CryptoSigner,
     public_key: str,
     out: Path,
     commit: Callable[[Manifest, str], None],
@@ -100,69 +79,86 @@ def seal(
         facts: what the manifest says besides.
         signer: the operator's.
         public_key: PEM text of the operator's public key.
-        out: the folder to make.
+        out: the folder to make; its mode is 0700.
         commit: called with the manifest and its digest (hex) once everything but the rename is done; what it
             raises undoes the release.
         draw: gives that many random bytes.
 
     Raises:
         BadInput: ``out`` is there already, or a row cannot be read.
-        OSError: storage failed; nothing is left.
+        Conflict: there are not as many rows as ``facts`` say were allowed, or another process builds ``out``.
+        Unavailable: storage failed; nothing is left.
     """
-    if out.exists():
-        raise BadInput("is there already", place=Place(str(out)), remedy="name a new folder with --out")
-    parent = out.absolute().parent
-    parent.mkdir(parents=True, exist_ok=True)
-    remove_leftovers(out)
-    making = parent / f".{out.name}.{secrets.token_hex(4)}.sealing"
-    making.mkdir(mode=0o755)
-    try:
-        manifest = _fill(making, batches, facts, draw)
+    check_release_id(facts.release)
+    if public_pem(signer.public_key) != public_key.encode():
+        raise BadInput(
+            "the public key is not that of the private key", remedy="name the two files of one key"
+        )
+    workers = os.cpu_count() or 1
+    # One more thread than there are cores, since one may be waiting for the disk.
+    with building(out) as folder, ThreadPoolExecutor(workers + 1) as pool:
+        with DataFiles(folder.path, pool) as data:
+            for prepared in _prepared(batches, facts.release, draw, pool, workers):
+                data.add(prepared)
+            data.end()
+        if data.rows != facts.verdicts["allowed"]:
+            raise Conflict(
+                f"{facts.verdicts['allowed']} records were allowed, then {data.rows} were there to be sealed",
+                remedy="keep the records as they are while a release is built, and repeat",
+            )
+        manifest = _finish(folder.path, facts, data, public_key, pool)
         envelope = seal_statement(build_statement(manifest), signer)
+        write_file(folder.path / MANIFEST, envelope)
+        folder.sync()
         digest = sha256(envelope).hexdigest()
-        _write(making / KEY, public_key.encode())
-        _write(making / MANIFEST, envelope)
-        for folder in (making / "data", making / "keys", making):
-            _sync(folder)
         commit(manifest, digest)
-        # The commit point: from here on the folder is a release.
-        making.rename(out)
-    except BaseException:
-        shutil.rmtree(making, ignore_errors=True)
-        raise
-    _sync(parent)
+        folder.publish()
     return Sealed(out, manifest, digest)
 
 
-def remove_leftovers(out: Path) -> None:
-    """Remove what killed builds of the same folder left behind."""
-    for leftover in out.absolute().parent.glob(f".{out.name}.*.sealing"):
-        shutil.rmtree(leftover, ignore_errors=True)
+def _prepared(
+    batches: Iterable[pa.RecordBatch],
+    release: str,
+    draw: Callable[[int], bytes],
+    pool: Executor,
+    workers: int,
+) -> Iterator[Prepared]:
+    """The rows in their order, a few batches of them in the works at a time."""
+    waiting: deque[Future[Prepared]] = deque()
+    for batch in regular(batches):
+        foreign = "salt" not in batch.schema.names or batch["salt"].null_count
+        drawn = draw(ROW_SALT_BYTES * batch.num_rows) if foreign else b""
+        waiting.append(pool.submit(prepare, batch, release, drawn))
+        if len(waiting) > workers:
+            yield waiting.popleft().result()
+    while waiting:
+        yield waiting.popleft().result()
 
 
-def _fill(
-    folder: Path, batches: Iterable[pa.RecordBatch], facts: Facts, draw: Callable[[int], bytes]
-) -> Manifest:
-    parties = Parties()
-    parts: list[tuple[str, Written]] = []
-    (folder / "data").mkdir()
-    for name, written in _write_parts(folder, batches, facts.release, draw):
-        parties.add_names(written.parties)
-        parts.append((name, written))
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
-        root, leaves = _write_leaves(folder / LEAVES, [written for _, written in parts], pool)
-    rows = sum(written.rows for _, written in parts)
-    derived = sum(written.derived for _, written in parts)
-    note = _NOTE_TEXT.format(
+def _finish(folder: Path, facts: Facts, data: DataFiles, public_key: str, pool: Executor) -> Manifest:
+    """Write all that lies beside the data files, but the manifest."""
+    leaves = sort_leaves(data.leaves())
+    with NewFile(folder / LEAVES) as file:
+        file.write(leaves)
+        synced = pool.submit(file.sync)
+        root = row_root(leaves, pool)
+        synced.result()
+    note = NOTE_TEXT.format(
+        release=facts.release,
         purpose=facts.use.purpose,
         recipient=facts.use.recipient,
         at=format_instant(facts.at),
         settings_as_of=facts.settings_as_of,
-        rows=rows,
+        rows=data.rows,
     ).encode()
-    _write(folder / NOTE, note)
-    files = [File(name, written.sha256, written.rows) for name, written in parts]
-    files += [File(LEAVES, leaves), File(NOTE, sha256(note).hexdigest())]
+    (folder / KEY).parent.mkdir()
+    write_file(folder / KEY, public_key.encode())
+    files = [
+        *data.files,
+        File(LEAVES, file.sha256, size=file.size),
+        File(NOTE, write_file(folder / NOTE, note), size=len(note)),
+    ]
+    data.wait()
     return Manifest(
         release=facts.release,
         use=facts.use,
@@ -174,57 +170,11 @@ def _fill(
         first_reasons=facts.first_reasons,
         all_reasons=facts.all_reasons,
         any_party_rule_would_allow=facts.any_party_rule_would_allow,
-        rows=rows,
-        members=len(parties.names()),
-        row_root=root,
-        row_salts="derived" if derived == rows else "drawn" if derived == 0 else "mixed",
+        rows=data.rows,
+        members=data.parties.count(),
+        row_root=root.hex(),
+        row_salts="derived" if data.derived == data.rows else "mixed" if data.derived else "drawn",
         terms=facts.terms,
         inputs=facts.inputs,
         files=tuple(files),
     )
-
-
-def _write_parts(
-    folder: Path, batches: Iterable[pa.RecordBatch], release: str, draw: Callable[[int], bytes]
-) -> Iterator[tuple[str, Written]]:
-    part: Part | None = None
-    name, rows, number = "", 0, 0
-    for batch in regular(batches):
-        if part is None:
-            name = f"data/part-{number:05}.parquet"
-            part, rows, number = Part(folder / name, release), 0, number + 1
-        foreign = "salt" not in batch.schema.names or batch["salt"].null_count
-        part.add(batch, draw(ROW_SALT_BYTES * batch.num_rows) if foreign else b"")
-        rows += batch.num_rows
-        if rows >= PART_ROWS:
-            yield name, part.close()
-            part = None
-    if part is not None:
-        yield name, part.close()
-
-
-def _write_leaves(path: Path, parts: list[Written], pool: ThreadPoolExecutor) -> tuple[str, str]:
-    """Write the sorted leaves; the root and the file's digest, in hex."""
-    joined = b"".join(sort_leaves(b"".join(part.leaves for part in parts), pool))
-    file = HashingFile(path)
-    file.write(joined)
-    file.sync()
-    file.close()
-    return packed_root(joined).hex(), file.sha256
-
-
-def _write(path: Path, data: bytes) -> None:
-    path.parent.mkdir(exist_ok=True)
-    with path.open("xb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
-
-
-def _sync(folder: Path) -> None:
-    for path in [*folder.glob("*.parquet"), folder]:
-        descriptor = os.open(path, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)

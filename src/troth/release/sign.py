@@ -6,28 +6,26 @@ its owner alone.
 
 from __future__ import annotations
 
-import json
 import os
 import stat
 from pathlib import Path
 
 from cryptography.exceptions import UnsupportedAlgorithm
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import (
     Encoding,
     NoEncryption,
     PrivateFormat,
     PublicFormat,
     load_pem_private_key,
-    load_pem_public_key,
 )
 from securesystemslib.dsse import Envelope
-from securesystemslib.signer import CryptoSigner, Signer, SSlibKey
+from securesystemslib.signer import CryptoSigner, SSlibKey
 
 from troth.core.errors import BadInput, Conflict, Place
 from troth.core.manifest import PAYLOAD_TYPE
+from troth.core.verify import MAX_KEY_BYTES, parse_public_key, write_envelope
 
-MAX_KEY_BYTES = 16 * 1024
 _OTHERS = stat.S_IRWXG | stat.S_IRWXO
 
 
@@ -79,22 +77,7 @@ def load_public(public: Path) -> SSlibKey:
     Raises:
         BadInput: no key, or another kind of key.
     """
-    return parse_public(_read(public), str(public))
-
-
-def parse_public(data: bytes, source: str) -> SSlibKey:
-    """The public key of PEM bytes.
-
-    Raises:
-        BadInput: no key, or another kind of key.
-    """
-    try:
-        key = load_pem_public_key(data)
-    except (ValueError, UnsupportedAlgorithm):
-        raise BadInput("is no public key", place=Place(source)) from None
-    if not isinstance(key, Ed25519PublicKey):
-        raise BadInput("is no Ed25519 key", place=Place(source))
-    return SSlibKey.from_crypto(key)
+    return parse_public_key(_read(public), str(public))
 
 
 def public_key_text(public: Path) -> str:
@@ -102,11 +85,11 @@ def public_key_text(public: Path) -> str:
     return _read(public).decode("ascii")
 
 
-def seal_statement(payload: bytes, signer: Signer) -> bytes:
+def seal_statement(payload: bytes, signer: CryptoSigner) -> bytes:
     """The bytes of a DSSE envelope around a statement, signed."""
     envelope = Envelope(payload, PAYLOAD_TYPE, {})
     envelope.sign(signer)
-    return json.dumps(envelope.to_dict(), sort_keys=True, indent=1).encode() + b"\n"
+    return write_envelope(envelope)
 
 
 def _read(path: Path) -> bytes:

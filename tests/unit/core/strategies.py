@@ -126,9 +126,17 @@ _named = st.fixed_dictionaries({}, optional=_ATTRIBUTES).map(
 attributes = st.builds(Attributes, names, instants, _named)
 
 notices = st.builds(Notice, names, names, names | audiences, instants, st.none() | names, flags)
-accepts = st.builds(Accept, names, names, names, instants, st.sampled_from(["click", "signed", "continued_use"]))
+accepts = st.builds(
+    Accept, names, names, names, instants, st.sampled_from(["click", "signed", "continued_use"])
+)
 chooses = st.builds(
-    Choose, names, names, flags, instants, st.sampled_from(["member", "guardian", "operator", "signal"]), flags
+    Choose,
+    names,
+    names,
+    flags,
+    instants,
+    st.sampled_from(["member", "guardian", "operator", "signal"]),
+    flags,
 )
 consents = st.builds(
     Consent,

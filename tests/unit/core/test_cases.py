@@ -13,11 +13,25 @@ from troth.core.shape import Shape
 
 ANN = {"subject": "ann", "since": "2020-01-01", "jurisdiction": "US", "born": 1980}
 POST = {"id": "p", "category": "post", "created_at": "2021-01-01", "author": "ann"}
-ASKED = {"record": "p", "purpose": "improve", "recipient": "operator", "at": "2022-01-01", "verdict": "denied"}
+ASKED = {
+    "record": "p",
+    "purpose": "improve",
+    "recipient": "operator",
+    "at": "2022-01-01",
+    "verdict": "denied",
+}
 
 
-def case(events: Any = (ANN,), records: Any = (POST,), expect: Any = (ASKED,), **others: Any) -> dict[str, Any]:
-    return {"case": "a case", "events": list(events), "records": list(records), "expect": list(expect), **others}
+def case(
+    events: Any = (ANN,), records: Any = (POST,), expect: Any = (ASKED,), **others: Any
+) -> dict[str, Any]:
+    return {
+        "case": "a case",
+        "events": list(events),
+        "records": list(records),
+        "expect": list(expect),
+        **others,
+    }
 
 
 def read(**parts: Any) -> Case:
@@ -37,7 +51,11 @@ def test_an_expectation_asks_only_for_what_it_names() -> None:
 
 WRONG: list[tuple[dict[str, Any], dict[str, Any], dict[str, Any]]] = [
     ({"verdict": "allowed"}, {"verdict": "allowed"}, {"verdict": "denied"}),
-    ({"reason": "minor"}, {"verdict": "denied", "reason": "minor"}, {"verdict": "denied", "reason": "no-ground"}),
+    (
+        {"reason": "minor"},
+        {"verdict": "denied", "reason": "minor"},
+        {"verdict": "denied", "reason": "no-ground"},
+    ),
     ({"reason": None}, {"verdict": "denied", "reason": None}, {"verdict": "denied", "reason": "no-ground"}),
     ({"party": "bob"}, {"verdict": "denied", "party": "bob"}, {"verdict": "denied", "party": "ann"}),
     (
@@ -78,7 +96,10 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
     ({"records": [POST, POST]}, "records.1: two records are called 'p'"),
     ({"records": [POST | {"category": "a b"}]}, "records.0.category: expected a category"),
     ({"records": [POST | {"colour": 1}]}, "records.0.colour: unknown key"),
-    ({"records": [POST | {"created_at": "2021-02-29"}]}, "records.0.created_at: '2021-02-29' is not an instant"),
+    (
+        {"records": [POST | {"created_at": "2021-02-29"}]},
+        "records.0.created_at: '2021-02-29' is not an instant",
+    ),
     ({"records": [POST | {"addressees": "bob"}]}, "records.0.addressees: expected a list"),
     ({"expect": [ASKED | {"record": "q"}]}, "expect.0.record: no record of this case is called 'q'"),
     ({"expect": [ASKED | {"verdict": "perhaps"}]}, "expect.0.verdict: expected one of allowed, denied, gap"),
@@ -90,7 +111,10 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
     ({"expect": [ASKED | {"as_of": 2}]}, "expect.0.as_of: the case has 1 events"),
     ({"expect": [ASKED | {"when": "now"}]}, "expect.0.when: unknown key"),
     ({"events": [{"object": {"subject": "ann"}}]}, "events.0.object: 'at' is missing"),
-    ({"events": [{"choose": {"subject": "a", "setting": "g", "value": "on", "at": "2020-01-01"}}]}, "the setting 'g'"),
+    (
+        {"events": [{"choose": {"subject": "a", "setting": "g", "value": "on", "at": "2020-01-01"}}]},
+        "the setting 'g'",
+    ),
     ({"expected": []}, "expected: unknown key"),
 ]
 

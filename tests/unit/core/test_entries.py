@@ -48,7 +48,14 @@ AT = parse_instant("2024-11-01T08:15:00.000001Z")
 ALL = ("any",)
 US = Audience(Membership(outside=("EU", "GB")), Membership(inside=("premium",)))
 CLAUSE = Clause(
-    "train", "permit", ("train",), ("post",), ("operator",), Condition("g"), True, "We “may” train — naïvely.\n"
+    "train",
+    "permit",
+    ("train",),
+    ("post",),
+    ("operator",),
+    Condition("g"),
+    True,
+    "We “may” train — naïvely.\n",
 )
 
 EVENTS: dict[str, Event | Act] = {
@@ -57,13 +64,15 @@ EVENTS: dict[str, Event | Act] = {
     "regime": Regime(("US", "EEA"), "opt_out", AT, ("train",), None, None),
     "rules": Rules(all_parties=("private_message",), minimum_age=16, closed_ends_use=False),
     "notice-audience": Notice("policy", "2024-09-18", US, AT, "banner"),
-    "member-attributes": Attributes("ann", AT, (("jurisdiction", "US-CA"), ("tier", None), ("born", (1980, 12, 31)))),
+    "member-attributes": Attributes(
+        "ann", AT, (("jurisdiction", "US-CA"), ("tier", None), ("born", (1980, 12, 31)))
+    ),
     "member-notice": Notice("policy", "2024-09-18", "ann", AT, "email", delivered=False),
     "member-accept": Accept("policy", "2024-09-18", "ann", AT, "click"),
     "member-choose": Choose("ann", "g", on=False, at=AT, by="guardian", covers_past=True),
     "member-consent": Consent("c1", "ann", ALL, ("post",), ("third_party:acme",), AT, True, AT + 1),
     "member-withdraw": Withdraw("ann", AT, consent="c1"),
-    "member-object": Objection("ånn\t\"\\", AT),
+    "member-object": Objection('ånn\t"\\', AT),
     "member-erase": Erase("ann", AT),
     "key": Act("key", {"use": "release", "public": "MCow"}),
     "release": Act("release", {"release": "r1", "rows": 3, "all": [True, None, {"b": 1, "a": "é"}]}),
@@ -159,7 +168,9 @@ GOOD = Entry("member", "2025-01-21T17:00:00Z", bytes(32)).text()
 )
 def test_what_is_not_an_entry_in_its_one_form_is_refused(data: bytes) -> None:
     assert parse_entry(GOOD).text() == GOOD
-    with pytest.raises(BadInput, match=r"not a troth/entry/v1 entry|canonical form|expected an instant|calendar"):
+    with pytest.raises(
+        BadInput, match=r"not a troth/entry/v1 entry|canonical form|expected an instant|calendar"
+    ):
         parse_entry(data)
 
 

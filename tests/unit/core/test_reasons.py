@@ -57,7 +57,9 @@ def test_every_reason_has_two_sentences_that_are_its_own() -> None:
     assert len(set(said)) == 2 * (len(Reason) + 1)
 
 
-@pytest.mark.parametrize("reason", [*Reason, None], ids=lambda one: one.text if one is not None else "allowed")
+@pytest.mark.parametrize(
+    "reason", [*Reason, None], ids=lambda one: one.text if one is not None else "allowed"
+)
 def test_sentences_are_whole_and_members_read_of_nobody_but_themselves(reason: Reason | None) -> None:
     sentences = ALLOWED if reason is None else SENTENCES[reason]
     for text in (sentences.member, sentences.lawyer):

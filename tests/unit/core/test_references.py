@@ -5,7 +5,18 @@ from __future__ import annotations
 import pytest
 
 from troth.core.errors import BadInput, Place
-from troth.core.events import Accept, Attributes, Choose, Consent, Erase, Event, Notice, Objection, Setting, Withdraw
+from troth.core.events import (
+    Accept,
+    Attributes,
+    Choose,
+    Consent,
+    Erase,
+    Event,
+    Notice,
+    Objection,
+    Setting,
+    Withdraw,
+)
 from troth.core.references import NamesInMemory, References
 from troth.core.terms import Audience, Clause, Condition, Terms
 
@@ -52,7 +63,10 @@ def test_what_an_earlier_entry_defines_may_be_named(events: tuple[Event, ...]) -
 WRONG: list[tuple[tuple[Event, ...], str]] = [
     ((Notice("policy", "1", "ann", 0), POLICY), "file:1: no earlier entry defines version '1' of 'policy'"),
     ((POLICY, Notice("policy", "2", "ann", 0)), "file:2: no earlier entry defines version '2' of 'policy'"),
-    ((POLICY, Accept("polic", "1", "ann", 0, "click")), "file:2: no earlier entry defines version '1' of 'polic'"),
+    (
+        (POLICY, Accept("polic", "1", "ann", 0, "click")),
+        "file:2: no earlier entry defines version '1' of 'polic'",
+    ),
     ((POLICY, POLICY), "file:2: a version '1' of 'policy' is there already"),
     ((Choose("ann", "g", on=True, at=0), SWITCH), "file:1: no earlier entry introduces the setting 'g'"),
     ((Withdraw("ann", 0, setting="g"),), "file:1: no earlier entry introduces the setting 'g'"),
@@ -60,14 +74,25 @@ WRONG: list[tuple[tuple[Event, ...], str]] = [
     ((SWITCH, SWITCH), "file:2: the setting 'g' was introduced by an earlier entry"),
     ((YES, YES), "file:2: a consent called 'c1' is there already"),
     ((YES, Consent("c1", "bob", ALL, ALL, ALL, 0)), "file:2: a consent called 'c1' is there already"),
-    ((Withdraw("ann", 0, consent="c1"), YES), "file:1: ann has given no consent called 'c1' in an earlier entry"),
-    ((YES, Withdraw("bob", 0, consent="c1")), "file:2: bob has given no consent called 'c1' in an earlier entry"),
-    ((POLICY, conditional("2", "g")), "file:2: a clause is conditional on the setting 'g', which no entry defines"),
+    (
+        (Withdraw("ann", 0, consent="c1"), YES),
+        "file:1: ann has given no consent called 'c1' in an earlier entry",
+    ),
+    (
+        (YES, Withdraw("bob", 0, consent="c1")),
+        "file:2: bob has given no consent called 'c1' in an earlier entry",
+    ),
+    (
+        (POLICY, conditional("2", "g")),
+        "file:2: a clause is conditional on the setting 'g', which no entry defines",
+    ),
 ]
 
 
 @pytest.mark.parametrize(("events", "said"), WRONG)
-def test_a_reference_to_nothing_is_refused_at_its_place_with_a_remedy(events: tuple[Event, ...], said: str) -> None:
+def test_a_reference_to_nothing_is_refused_at_its_place_with_a_remedy(
+    events: tuple[Event, ...], said: str
+) -> None:
     with pytest.raises(BadInput) as caught:
         check(*events)
     assert str(caught.value).startswith(said)

@@ -136,7 +136,9 @@ def test_an_unknown_attribute_is_in_no_audience_that_names_it() -> None:
 
 
 def test_both_sides_of_an_audience_must_hold() -> None:
-    audience = Audience(jurisdictions=Membership(inside=("EU",), outside=("DE",)), tiers=Membership(outside=("premium",)))
+    audience = Audience(
+        jurisdictions=Membership(inside=("EU",), outside=("DE",)), tiers=Membership(outside=("premium",))
+    )
     now = parse_instant("2024-01-01")
     assert audience.holds("FR", "basic", now)
     assert not audience.holds("DE", "basic", now)

@@ -84,7 +84,9 @@ def test_the_first_and_the_last_instant_and_none_beyond() -> None:
             parse_instant(text)
     assert [check_instant(one) for one in (FIRST, 0, LAST)] == [FIRST, 0, LAST]
     for instant in (FIRST - 1, LAST + 1, 1_700_000_000_000_000_000):
-        with pytest.raises(BadInput, match=f"^T is {instant}, which lies outside the years 1 to 9999") as caught:
+        with pytest.raises(
+            BadInput, match=f"^T is {instant}, which lies outside the years 1 to 9999"
+        ) as caught:
             check_instant(instant, "T")
         assert caught.value.remedy == "give microseconds since 1970-01-01T00:00:00Z"
 
@@ -145,7 +147,9 @@ def test_a_day_survives_being_written_and_begins_at_its_midnight(day: tuple[int,
         assert day_of(start - 1) < day
 
 
-@pytest.mark.parametrize("text", ["1980", "1980-02-30", "80-05-17", "1980-05-17T00:00", "1980-5-17", "0000-01-01"])
+@pytest.mark.parametrize(
+    "text", ["1980", "1980-02-30", "80-05-17", "1980-05-17T00:00", "1980-5-17", "0000-01-01"]
+)
 def test_what_is_no_day_is_refused(text: str) -> None:
     with pytest.raises(BadInput, match=r"expected a date|not a day of the calendar"):
         parse_day(text)
@@ -187,8 +191,16 @@ def test_an_empty_list_covers_nothing() -> None:
 @pytest.mark.parametrize(
     ("check", "good", "bad"),
     [
-        (check_purpose, ["train", "train.generative", "any", "a-b_c.9"], ["", "train.", ".x", "a b", "train:x", "a..b"]),
-        (check_category, ["post", "topic:pay", "a.b:c.d", "any"], ["", "a:", ":b", "a:b:c", "a b", "a/b", "a\n"]),
+        (
+            check_purpose,
+            ["train", "train.generative", "any", "a-b_c.9"],
+            ["", "train.", ".x", "a b", "train:x", "a..b"],
+        ),
+        (
+            check_category,
+            ["post", "topic:pay", "a.b:c.d", "any"],
+            ["", "a:", ":b", "a:b:c", "a b", "a/b", "a\n"],
+        ),
         (
             check_recipient,
             ["any", "operator", "affiliate", "affiliate:x", "third_party:a.b", "processor:p"],

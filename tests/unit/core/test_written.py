@@ -116,10 +116,22 @@ READ_WRONG: list[tuple[dict[str, Any], str]] = [
     ({"setting": "g"}, "either introduced_at"),
     ({"setting": "g", "since": "2020-01-01", "defaults": [{"value": True}]}, "expected one of on, off"),
     ({"notice": {"terms": "p", "version": "1", "to": [], "at": "2020-01-01"}}, "expected text, got a list"),
-    ({"notice": {"terms": "p", "version": "1", "to": "ann", "at": "2020-01-01", "delivered": 1}}, "true or false"),
-    ({"accept": {"terms": "p", "version": "1", "subject": "ann", "at": "2020-01-01", "manner": "nod"}}, "click"),
-    ({"choose": {"subject": "ann", "setting": "g", "value": "on", "at": "2020-01-01", "by": "robot"}}, "guardian"),
-    ({"choose": {"subject": "ann", "setting": "g", "value": "on", "at": "2020-13-01"}}, "instant of the calendar"),
+    (
+        {"notice": {"terms": "p", "version": "1", "to": "ann", "at": "2020-01-01", "delivered": 1}},
+        "true or false",
+    ),
+    (
+        {"accept": {"terms": "p", "version": "1", "subject": "ann", "at": "2020-01-01", "manner": "nod"}},
+        "click",
+    ),
+    (
+        {"choose": {"subject": "ann", "setting": "g", "value": "on", "at": "2020-01-01", "by": "robot"}},
+        "guardian",
+    ),
+    (
+        {"choose": {"subject": "ann", "setting": "g", "value": "on", "at": "2020-13-01"}},
+        "instant of the calendar",
+    ),
     ({"withdraw": {"subject": "ann", "at": "2020-01-01", "setting": "g", "consent": "c"}}, "or neither"),
     ({"regime": {"jurisdictions": ["EU"], "regime": "opt-in"}}, "did you mean opt_in"),
     ({"regime": {"jurisdictions": ["Europe"], "regime": "opt_in"}}, "expected a place"),
@@ -132,7 +144,9 @@ READ_WRONG: list[tuple[dict[str, Any], str]] = [
 
 
 @pytest.mark.parametrize(("written", "said"), READ_WRONG)
-def test_what_cannot_be_an_event_is_refused_with_what_was_expected(written: dict[str, Any], said: str) -> None:
+def test_what_cannot_be_an_event_is_refused_with_what_was_expected(
+    written: dict[str, Any], said: str
+) -> None:
     with pytest.raises(BadInput) as caught:
         read_event(Shape(written, "file.yaml"))
     assert said in str(caught.value)
@@ -152,7 +166,14 @@ def terms(kind: str = "privacy_policy", clauses: Any = (), **others: Any) -> dic
 
 
 def clause(**others: Any) -> dict[str, Any]:
-    return {"id": "c", "effect": "permit", "purposes": ["any"], "categories": ["any"], "recipients": ["any"], **others}
+    return {
+        "id": "c",
+        "effect": "permit",
+        "purposes": ["any"],
+        "categories": ["any"],
+        "recipients": ["any"],
+        **others,
+    }
 
 
 TERMS_WRONG: list[tuple[dict[str, Any], str]] = [
@@ -196,8 +217,12 @@ def test_documents_that_may_permit_may_and_each_key_that_may_be_missing_may() ->
         assert read.notice_days == 0
         assert read.audience.jurisdictions is None
         assert (read.clauses[0].condition, read.clauses[0].reaches_back) == (None, False)
-    choose = read_event(Shape({"choose": {"subject": "a", "setting": "g", "value": "off", "at": "2020-01-01"}}, "f"))
-    assert choose == Choose("a", "g", on=False, at=parse_instant("2020-01-01"), by="member", covers_past=False)
+    choose = read_event(
+        Shape({"choose": {"subject": "a", "setting": "g", "value": "off", "at": "2020-01-01"}}, "f")
+    )
+    assert choose == Choose(
+        "a", "g", on=False, at=parse_instant("2020-01-01"), by="member", covers_past=False
+    )
     notice = read_event(Shape({"notice": {"terms": "p", "version": 1, "to": "ann", "at": "2020-01-01"}}, "f"))
     assert notice == Notice("p", "1", "ann", parse_instant("2020-01-01"), channel=None, delivered=True)
 

@@ -10,7 +10,18 @@ import pytest
 
 from tests.properties.worlds import as_table, eventful_world
 from troth.core.decide import decide
-from troth.core.events import Attributes, Choose, Consent, Default, Event, Notice, Objection, Regime, Setting, Withdraw
+from troth.core.events import (
+    Attributes,
+    Choose,
+    Consent,
+    Default,
+    Event,
+    Notice,
+    Objection,
+    Regime,
+    Setting,
+    Withdraw,
+)
 from troth.core.reasons import Reason, bits
 from troth.core.standing import Known
 from troth.core.terms import Audience, Clause, Condition, Membership, Terms
@@ -29,7 +40,11 @@ NOT_SWITCHED = bits([Reason.WRITTEN_WHILE_OFF])
 
 
 def member(subject: str, *, place: str = "US", since: int = START) -> Attributes:
-    return Attributes(subject, since, (("jurisdiction", place), ("tier", "basic"), ("born", (1980, 1, 1)), ("status", "active")))
+    return Attributes(
+        subject,
+        since,
+        (("jurisdiction", place), ("tier", "basic"), ("born", (1980, 1, 1)), ("status", "active")),
+    )
 
 
 def promised(*more: Event) -> Known:
@@ -46,7 +61,9 @@ def promised(*more: Event) -> Known:
 
 
 def small_side(known: Known, *instants: int | None, at: int = NOW, use: Use = USE) -> SmallSide:
-    records = [Record(f"r{n}", "post", instant, "ann") for n, instant in enumerate(instants or (START - 1, NOW))]
+    records = [
+        Record(f"r{n}", "post", instant, "ann") for n, instant in enumerate(instants or (START - 1, NOW))
+    ]
     return Gate(known, use, at).small_side(open_records(as_table(records)))
 
 
@@ -60,7 +77,9 @@ def codes_of(small: SmallSide, subject: str, kind: int = 0) -> list[tuple[int, i
     windows = [row for row in small.windows.to_pylist() if row["kind"] == kind]
     found: list[tuple[int, int, int]] = []
     for start, stop, cohort in spans_of(small, subject):
-        for row in sorted((row for row in windows if row["cohort"] == cohort), key=lambda row: int(row["start"])):
+        for row in sorted(
+            (row for row in windows if row["cohort"] == cohort), key=lambda row: int(row["start"])
+        ):
             low, high = max(start, row["start"]), min(stop, row["stop"])
             if low < high and found and found[-1][1:] == (low, row["code"]):
                 found[-1] = (found[-1][0], high, row["code"])
@@ -80,14 +99,18 @@ def test_who_did_nothing_has_one_span_and_windows_that_change_with_the_world() -
 
 def test_a_switch_turned_off_and_on_again_makes_windows_to_the_microsecond() -> None:
     off, on = POLICY + DAY + 1, POLICY + 5 * DAY + 3
-    small = small_side(promised(member("ann"), Choose("ann", "g", on=False, at=off), Choose("ann", "g", on=True, at=on)))
+    small = small_side(
+        promised(member("ann"), Choose("ann", "g", on=False, at=off), Choose("ann", "g", on=True, at=on))
+    )
     assert codes_of(small, "ann")[2:] == [(POLICY, off, 0), (off, on, NOT_SWITCHED), (on, LATEST, 0)]
     for instant, code in ((off - 1, 0), (off, NOT_SWITCHED), (on - 1, NOT_SWITCHED), (on, 0)):
         assert [c for start, stop, c in codes_of(small, "ann") if start <= instant < stop] == [code]
 
 
 def test_only_windows_that_records_can_fall_into_are_worked_out() -> None:
-    known = promised(member("ann"), member("bob", since=POLICY + DAY), Choose("ann", "g", on=False, at=POLICY + DAY))
+    known = promised(
+        member("ann"), member("bob", since=POLICY + DAY), Choose("ann", "g", on=False, at=POLICY + DAY)
+    )
     small = small_side(known, POLICY + 10 * DAY, POLICY + 20 * DAY)
     assert spans_of(small, "ann") == [(EARLIEST, LATEST, 0)]
     assert spans_of(small, "bob") == [(EARLIEST, LATEST, 1)]
@@ -118,7 +141,9 @@ def test_members_who_did_the_same_share_their_cohorts_wherever_they_stand_in_the
         ]
 
     alone = small_side(promised(*story("ann")))
-    crowd = small_side(promised(*story("ann"), *story("bob"), *[event for n in range(50) for event in story(f"m{n}")]))
+    crowd = small_side(
+        promised(*story("ann"), *story("bob"), *[event for n in range(50) for event in story(f"m{n}")])
+    )
     assert crowd.cohorts == alone.cohorts
     assert crowd.windows == alone.windows
     assert {tuple(spans_of(crowd, f"m{n}")) for n in range(50)} == {tuple(spans_of(alone, "ann"))}
@@ -152,7 +177,10 @@ def test_what_makes_a_difference_is_never_shared() -> None:
         "plain": [member("plain")],
         "off": [member("off"), Choose("off", "g", on=False, at=POLICY + DAY)],
         "placed": [member("placed", place="DE")],
-        "signal": [member("signal", place="DE"), Choose("signal", "g", on=False, at=POLICY + DAY, by="signal")],
+        "signal": [
+            member("signal", place="DE"),
+            Choose("signal", "g", on=False, at=POLICY + DAY, by="signal"),
+        ],
         "on": [member("on", place="DE"), Choose("on", "g", on=True, at=POLICY + DAY)],
         "objects": [member("objects"), Objection("objects", POLICY + DAY)],
         "withdraws": [member("withdraws"), Withdraw("withdraws", POLICY + DAY)],
@@ -180,7 +208,10 @@ def test_what_cannot_make_a_difference_is_shared() -> None:
     assert len(set(fates.values())) == 1
     # Objections concern training alone.
     ads = promised(member("ann"), member("bob"), Objection("bob", POLICY))
-    assert small_side(ads, use=Use("ads", "operator")).cohorts == small_side(promised(member("ann")), use=Use("ads", "operator")).cohorts
+    assert (
+        small_side(ads, use=Use("ads", "operator")).cohorts
+        == small_side(promised(member("ann")), use=Use("ads", "operator")).cohorts
+    )
 
 
 @pytest.mark.parametrize("seed", range(6))
@@ -208,7 +239,10 @@ def test_spans_part_all_time_and_windows_neither_overlap_nor_repeat(seed: int) -
 
 
 def test_categories_that_no_clause_tells_apart_are_one_kind() -> None:
-    records = [Record(f"r{n}", category, NOW, "ann") for n, category in enumerate(["post", "post.x", "article", "poll", "a.b"])]
+    records = [
+        Record(f"r{n}", category, NOW, "ann")
+        for n, category in enumerate(["post", "post.x", "article", "poll", "a.b"])
+    ]
     small = Gate(promised(member("ann")), USE, NOW).small_side(open_records(as_table(records)))
     kinds = {row["key"]: row["kind"] for row in small.kinds.to_pylist()}
     assert kinds["post"] == kinds["post.x"]

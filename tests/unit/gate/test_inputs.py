@@ -64,7 +64,9 @@ def test_timestamps_mean_what_integers_mean(
 @pytest.mark.parametrize("instant", [-1, 0, 1, -US, -US - 1, 12_345_678_901_234_567, -12_345_678_901_234_567])
 @pytest.mark.parametrize("kind", [pa.timestamp("us"), pa.timestamp("us", "UTC")], ids=str)
 def test_timestamps_are_read_to_the_microsecond(instant: int, kind: pa.DataType) -> None:
-    table = pa.table({"id": ["a"], "category": ["post"], "author": ["ann"], "created_at": pa.array([instant], kind)})
+    table = pa.table(
+        {"id": ["a"], "category": ["post"], "author": ["ann"], "created_at": pa.array([instant], kind)}
+    )
     assert open_records(table).created_at.to_pyarrow().to_pylist() == [instant]
 
 
@@ -103,13 +105,16 @@ def test_large_and_viewed_types_of_arrow_do(world: World, wanted: list[dict[str,
 
 def test_a_category_column_that_is_a_dictionary_does(world: World, wanted: list[dict[str, Any]]) -> None:
     table = as_table(world.records)
-    assert answers(world, with_column(table, "category", table.column("category").dictionary_encode())) == wanted
+    assert (
+        answers(world, with_column(table, "category", table.column("category").dictionary_encode())) == wanted
+    )
 
 
 def test_optional_columns_may_be_missing(world: World) -> None:
     table = as_table(world.records).drop_columns(["deleted_at", "addressees", "topics"])
     bare = [
-        Record(one.id, one.category, one.created_at, one.author) for one in sorted(world.records, key=lambda r: r.id)
+        Record(one.id, one.category, one.created_at, one.author)
+        for one in sorted(world.records, key=lambda r: r.id)
     ]
     decisions = [decide(one, world.question.use, world.question.at, world.known) for one in bare]
     got = answers(world, table)
@@ -146,7 +151,12 @@ def test_null_lists_are_empty_and_a_null_addressee_is_an_unknown_account(world: 
 def test_an_author_of_empty_text_is_nobody(world: World) -> None:
     table = pa.table({"id": ["a"], "category": ["post"], "created_at": [0], "author": [""]})
     (row,) = answers(world, table)
-    assert (row["verdict"], row["reason"], row["party"], row["judged"]) == ("gap", "unknown-subject", None, [])
+    assert (row["verdict"], row["reason"], row["party"], row["judged"]) == (
+        "gap",
+        "unknown-subject",
+        None,
+        [],
+    )
 
 
 def test_other_columns_come_through_untouched_whatever_they_are_called(world: World) -> None:
@@ -161,7 +171,9 @@ def test_other_columns_come_through_untouched_whatever_they_are_called(world: Wo
         assert {name: row[name] for name in inside} == {name: f"{name}{places[row['id']]}" for name in inside}
 
 
-@pytest.mark.parametrize("name", ["verdict", "reason", "party", "judged", "codes", "all_codes", "some_allowed"])
+@pytest.mark.parametrize(
+    "name", ["verdict", "reason", "party", "judged", "codes", "all_codes", "some_allowed"]
+)
 def test_a_column_that_is_called_as_an_answer_is_refused(world: World, name: str) -> None:
     table = as_table(world.records[:3]).append_column(name, pa.array(["x"] * 3))
     with pytest.raises(BadInput, match=f"have a column {name} already"):
@@ -173,7 +185,9 @@ def test_no_records_at_all_are_no_verdicts(world: World) -> None:
 
 
 def test_it_is_lazy_until_asked(world: World) -> None:
-    assert isinstance(Gate(world.known, world.question.use, world.question.at).decide(as_table(world.records)), ibis.Table)
+    assert isinstance(
+        Gate(world.known, world.question.use, world.question.at).decide(as_table(world.records)), ibis.Table
+    )
 
 
 @pytest.mark.parametrize(
@@ -185,7 +199,11 @@ def test_it_is_lazy_until_asked(world: World) -> None:
         ("created_at", ["2024-01-01"], "the column created_at holds string; expected a timestamp"),
         ("created_at", [1.5], "the column created_at holds float64; expected a timestamp"),
         ("deleted_at", [True], "the column deleted_at holds boolean; expected a timestamp"),
-        ("created_at", pa.array([19_000], pa.date32()), "the column created_at holds date; expected a timestamp"),
+        (
+            "created_at",
+            pa.array([19_000], pa.date32()),
+            "the column created_at holds date; expected a timestamp",
+        ),
         ("addressees", ["bob"], "the column addressees holds string; expected a list of text"),
         ("topics", [[1]], "the column topics holds array<int64>; expected a list of text"),
     ],
@@ -208,7 +226,9 @@ def test_a_column_that_is_missing_is_named_beside_those_there_are(name: str) -> 
 
 
 @pytest.mark.parametrize("instant", [-(10**17), 1_700_000_000_000_000_000, -(2**63), 2**63 - 1])
-def test_an_instant_off_the_calendar_is_refused_since_it_is_mostly_another_unit(world: World, instant: int) -> None:
+def test_an_instant_off_the_calendar_is_refused_since_it_is_mostly_another_unit(
+    world: World, instant: int
+) -> None:
     table = pa.table({"id": ["a"], "category": ["post"], "author": ["ann"], "created_at": [instant]})
     with pytest.raises(BadInput, match="a record's created_at is") as caught:
         Gate(world.known, world.question.use, world.question.at).decide(table)
@@ -237,7 +257,13 @@ def test_a_record_without_id_or_category_is_refused() -> None:
 
 def test_two_records_of_one_id_are_refused_where_parties_would_be_mixed_up() -> None:
     gate = Gate(Known([]), Use("improve", "operator"), 0)
-    row = {"id": "a", "category": "private_message", "created_at": 0, "author": "ann", "addressees": ["bob", "cy"]}
+    row = {
+        "id": "a",
+        "category": "private_message",
+        "created_at": 0,
+        "author": "ann",
+        "addressees": ["bob", "cy"],
+    }
     table = pa.Table.from_pylist([row, row | {"author": "dee"}], schema=as_table(()).schema)
     with pytest.raises(BadInput, match="two records share an id"):
         gate.decide(table)

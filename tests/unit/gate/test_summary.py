@@ -27,7 +27,9 @@ def test_every_number_equals_brute_force(seed: int) -> None:
         for reason in alone | {one for party in decision.parties for one in party.reasons}:
             every[reason.text] += 1
         asked_all = combination(record.categories, world.known) == "all_parties"
-        would += asked_all and decision.verdict != "allowed" and any(not party.code for party in decision.parties)
+        would += (
+            asked_all and decision.verdict != "allowed" and any(not party.code for party in decision.parties)
+        )
     summary = Gate(world.known, world.question.use, world.question.at).summary(as_table(world.records))
     assert summary.records == 300
     assert summary.verdicts == {one: verdicts[one] for one in ("allowed", "denied", "gap")}
@@ -56,10 +58,13 @@ def test_the_table_of_codes_spells_every_code_that_can_come_out() -> None:
     gate = Gate(world.known, world.question.use, world.question.at)
     decided = gate.decide(as_table(world.records))
     spelled = {
-        (row["verdict"], row["reason"], tuple(row["codes"]), row["party"]) for row in decided.to_pyarrow().to_pylist()
+        (row["verdict"], row["reason"], tuple(row["codes"]), row["party"])
+        for row in decided.to_pyarrow().to_pylist()
     }
     assert all(verdict in ("allowed", "denied", "gap") for verdict, *_ in spelled)
     assert all((reason is None) == (verdict == "allowed") for verdict, reason, *_ in spelled)
-    assert all((party is not None) == (bool(codes) and verdict != "allowed") for verdict, _, codes, party in spelled)
+    assert all(
+        (party is not None) == (bool(codes) and verdict != "allowed") for verdict, _, codes, party in spelled
+    )
     assert summarise(decided).records == 200
     assert bits([Reason.NOT_YET]) == 1

@@ -117,7 +117,9 @@ def test_an_append_may_say_which_head_it_has_seen(ledger: Ledger) -> None:
         ledger.append([BOB], expected=7)
 
 
-def test_a_request_that_is_repeated_gets_its_first_receipts_and_writes_nothing(ledger: Ledger, path: Path) -> None:
+def test_a_request_that_is_repeated_gets_its_first_receipts_and_writes_nothing(
+    ledger: Ledger, path: Path
+) -> None:
     first = ledger.append([ANN, Objection("ann", 1)], request="r1")
     ledger.append([BOB])
     assert ledger.append([ANN, Objection("ann", 1)], request="r1") == first
@@ -249,7 +251,11 @@ class Appending(RuleBasedStateMachine):
         assert [(one.entry.commitment.hex(), one.what) for one in stored] == self.acknowledged
         assert self.ledger.check() == []
         for subject in ("ann", "bob", "cy"):
-            mine = [e for _, e in self.acknowledged if e is not None and e == Objection(subject, getattr(e, "at", 0))]
+            mine = [
+                e
+                for _, e in self.acknowledged
+                if e is not None and e == Objection(subject, getattr(e, "at", 0))
+            ]
             assert [event for _, event in self.ledger.history(subject)] == mine
 
     def teardown(self) -> None:

@@ -94,6 +94,8 @@ def test_an_entry_that_was_taken_out_of_a_member_s_history_breaks_their_chain(pa
 
 
 def test_a_body_of_another_hand_is_corrupt_where_it_is_read(path: Path) -> None:
-    assert damage(path, "UPDATE entries SET body = CAST('{\"event\":{\"unheard\":1}}' AS BLOB) WHERE position = 1")
+    assert damage(
+        path, 'UPDATE entries SET body = CAST(\'{"event":{"unheard":1}}\' AS BLOB) WHERE position = 1'
+    )
     with Ledger.read(path) as reader, pytest.raises(Corrupt, match="the body of entry 1 cannot be read"):
         list(reader.entries())

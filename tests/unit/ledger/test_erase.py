@@ -110,7 +110,9 @@ def test_an_act_is_no_member_s(ledger: Ledger) -> None:
         ledger.erase([0])
 
 
-def test_while_somebody_reads_the_old_bytes_the_erasure_says_that_it_is_not_done(filled: Ledger, path: Path) -> None:
+def test_while_somebody_reads_the_old_bytes_the_erasure_says_that_it_is_not_done(
+    filled: Ledger, path: Path
+) -> None:
     filled._connection.execute("PRAGMA busy_timeout = 50")
     with Ledger.read(path) as reader:
         entries = reader.entries()

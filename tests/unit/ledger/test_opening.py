@@ -66,8 +66,12 @@ def test_where_there_is_no_ledger_it_says_so_and_makes_none(opening: object, tmp
 
 
 @pytest.mark.parametrize("opening", OPEN, ids=["read", "write"])
-@pytest.mark.parametrize("content", [b"", b"text\n", b"SQLite format 3\0", b"SQLite format 3\0" + b"\xff" * 5000])
-def test_a_file_that_is_no_ledger_is_refused_and_left_as_it_is(opening: object, content: bytes, path: Path) -> None:
+@pytest.mark.parametrize(
+    "content", [b"", b"text\n", b"SQLite format 3\0", b"SQLite format 3\0" + b"\xff" * 5000]
+)
+def test_a_file_that_is_no_ledger_is_refused_and_left_as_it_is(
+    opening: object, content: bytes, path: Path
+) -> None:
     assert callable(opening)
     path.write_bytes(content)
     with pytest.raises(TrothError, match=r"this file is no ledger|storage failed") as caught:
@@ -85,7 +89,9 @@ def test_another_program_s_database_is_refused(path: Path) -> None:
 
 
 @pytest.mark.parametrize("opening", OPEN, ids=["read", "write"])
-def test_a_ledger_of_a_newer_version_is_refused_and_not_changed(opening: object, ledger: Ledger, path: Path) -> None:
+def test_a_ledger_of_a_newer_version_is_refused_and_not_changed(
+    opening: object, ledger: Ledger, path: Path
+) -> None:
     assert callable(opening)
     ledger.append([Attributes("ann", 0)])
     ledger.close()
@@ -184,7 +190,9 @@ def test_readers_see_whole_appends_while_they_are_written(ledger: Ledger, path: 
     assert len(set(seen)) > 3
 
 
-def test_a_copy_of_the_files_of_a_writer_that_is_open_is_a_ledger(ledger: Ledger, path: Path, tmp_path: Path) -> None:
+def test_a_copy_of_the_files_of_a_writer_that_is_open_is_a_ledger(
+    ledger: Ledger, path: Path, tmp_path: Path
+) -> None:
     ledger.append([Objection("ann", 1)])
     copy = tmp_path / "copy"
     copy.mkdir()

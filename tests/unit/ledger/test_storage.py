@@ -20,7 +20,9 @@ Usage = namedtuple("Usage", "total used free")
 MIB = 2**20
 
 
-def test_under_the_floor_it_refuses_and_above_it_goes_on(ledger: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_under_the_floor_it_refuses_and_above_it_goes_on(
+    ledger: Ledger, monkeypatch: pytest.MonkeyPatch
+) -> None:
     ledger.append([Attributes("ann", 0)])
     ledger.free_space_floor = FREE_SPACE_FLOOR
     free = FREE_SPACE_FLOOR - 1
@@ -62,7 +64,9 @@ class Failing:
         return self._inner.executemany(statement, *values)
 
 
-@pytest.mark.parametrize("statement", ["BEGIN", "SELECT COALESCE", "INSERT INTO entries", "INSERT INTO requests", "COMMIT"])
+@pytest.mark.parametrize(
+    "statement", ["BEGIN", "SELECT COALESCE", "INSERT INTO entries", "INSERT INTO requests", "COMMIT"]
+)
 @pytest.mark.parametrize("carried_out", [False, True])
 def test_a_storage_error_stops_the_writer_and_what_it_acknowledged_is_there(
     ledger: Ledger, path: Path, statement: str, carried_out: bool
@@ -132,7 +136,9 @@ except Unavailable as error:
 
 def test_a_disk_that_is_full_loses_nothing_that_was_acknowledged(ledger: Ledger, path: Path) -> None:
     ledger.close()
-    ran = subprocess.run([sys.executable, "-c", FULL, str(path)], capture_output=True, text=True, timeout=60, check=True)
+    ran = subprocess.run(
+        [sys.executable, "-c", FULL, str(path)], capture_output=True, text=True, timeout=60, check=True
+    )
     lines = [line.split(" ", 1) for line in ran.stdout.splitlines()]
     acknowledged = [text.split() for word, text in lines if word == "ack"]
     assert 10 < len(acknowledged) < 10_000
@@ -142,6 +148,8 @@ def test_a_disk_that_is_full_loses_nothing_that_was_acknowledged(ledger: Ledger,
     with Ledger.write(path) as again:
         again.free_space_floor = 0
         assert again.check() == []
-        assert [again.receipt(int(position)).commitment for position, _ in acknowledged] == [c for _, c in acknowledged]
+        assert [again.receipt(int(position)).commitment for position, _ in acknowledged] == [
+            c for _, c in acknowledged
+        ]
         assert again.size % 5 == 0
         again.append([Objection("ann", 1)])
