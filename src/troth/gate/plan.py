@@ -31,6 +31,7 @@ ANSWERS: Final = (
     "party",
     "judged",
     "codes",
+    "code",
     "all_codes",
     "some_allowed",
     "any_party_would_allow",
@@ -85,11 +86,12 @@ def kind_key(records: ir.Table, *, topics_matter: bool) -> ir.StringValue:
 
 
 def decided(records: ir.Table, small: SmallSide) -> ir.Table:
-    """The records with the columns ``verdict``, ``reason``, ``party``, ``judged``, ``codes``, ``all_codes``.
+    """The records with their verdicts: the columns of ANSWERS are added.
 
     ``judged`` lists the judged parties, ``codes`` their bit sets of reasons in the same order (see
-    ``troth.core.reasons``); ``all_codes`` is the union of these (of records without a judged party: the one
-    reason), ``some_allowed`` whether a judged party is allowed.
+    ``troth.core.reasons``); ``code`` is that of the party whose verdict counts; ``all_codes`` is the union of
+    ``codes`` (of records without a judged party: the one reason); ``some_allowed`` says whether a judged party
+    is allowed.
 
     ``records`` has the record columns, ids unique at least among records with several addressees.
 
@@ -272,6 +274,7 @@ def _spelled_out(folded: ir.Table, columns: tuple[str, ...], small: SmallSide) -
         party=party,
         judged=folded.judged,
         codes=folded.codes,
+        code=code,
         all_codes=folded.all_codes,
         some_allowed=folded.some_allowed,
         any_party_would_allow=(folded[f"{_P}mode"] == ALL_PARTIES) & (code != 0) & folded.some_allowed,

@@ -19,5 +19,5 @@ def hash_many(messages: pa.Array, prefix: bytes = b"", suffix: bytes = b"") -> p
     data = memoryview(messages.buffers()[2] or b"")
     pieces = (data[start:stop] for start, stop in pairwise(offsets))
     if prefix or suffix:
-        return pa.py_buffer(b"".join([sha256(b"%b%b%b" % (prefix, one, suffix)).digest() for one in pieces]))
+        return pa.py_buffer(b"".join([sha256(b"".join((prefix, one, suffix))).digest() for one in pieces]))
     return pa.py_buffer(b"".join([sha256(one).digest() for one in pieces]))

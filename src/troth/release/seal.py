@@ -23,7 +23,7 @@ from pathlib import Path
 import pyarrow as pa
 from securesystemslib.signer import CryptoSigner
 
-from troth.core.errors import BadInput, Conflict
+from troth.core.errors import Conflict
 from troth.core.manifest import File, Manifest, build_statement, check_release_id
 from troth.core.rows import ROW_SALT_BYTES
 from troth.core.values import Use, format_instant
@@ -40,7 +40,6 @@ from troth.release.sign import seal_statement
 class Facts:
     """What a manifest says besides what sealing itself finds out; instants in microseconds UTC."""
 
-    release: str
     use: Use
     at: int
     settings_as_of: int
@@ -65,9 +64,9 @@ class Sealed:
 
 def seal(
     batches: Iterable[pa.RecordBatch],
-    facts: Facts,
+    release: str,
+    facts: Callable[[], Facts],
     signer: CryptoSigner,
-    public_key: str,
     out: Path,
     commit: Callable[[Manifest, str], None],
     draw: Callable[[int], bytes] = secrets.token_bytes,
@@ -76,9 +75,9 @@ def seal(
 
     Args:
         batches: the allowed rows, with the record columns; rows without a ``salt`` get one drawn for this release.
-        facts: what the manifest says besides.
+        release: the release's id.
+        facts: gives what the manifest says besides; asked once all rows were taken, so that it may count them.
         signer: the operator's.
-        public_key: PEM text of the operator's public key.
         out: the folder to make; its mode is 0700.
         commit: called with the manifest and its digest (hex) once everything but the rename is done; what it
             raises undoes the release.
@@ -89,24 +88,21 @@ def seal(
         Conflict: there are not as many rows as ``facts`` say were allowed, or another process builds ``out``.
         Unavailable: storage failed; nothing is left.
     """
-    check_release_id(facts.release)
-    if public_pem(signer.public_key) != public_key.encode():
-        raise BadInput(
-            "the public key is not that of the private key", remedy="name the two files of one key"
-        )
+    check_release_id(release)
     workers = os.cpu_count() or 1
     # One more thread than there are cores, since one may be waiting for the disk.
     with building(out) as folder, ThreadPoolExecutor(workers + 1) as pool:
         with DataFiles(folder.path, pool) as data:
-            for prepared in _prepared(batches, facts.release, draw, pool, workers):
+            for prepared in _prepared(batches, release, draw, pool, workers):
                 data.add(prepared)
             data.end()
-        if data.rows != facts.verdicts["allowed"]:
+        said = facts()
+        if data.rows != said.verdicts["allowed"]:
             raise Conflict(
-                f"{facts.verdicts['allowed']} records were allowed, then {data.rows} were there to be sealed",
+                f"{said.verdicts['allowed']} records were allowed, then {data.rows} were there to be sealed",
                 remedy="keep the records as they are while a release is built, and repeat",
             )
-        manifest = _finish(folder.path, facts, data, public_key, pool)
+        manifest = _finish(folder.path, release, said, data, public_pem(signer.public_key), pool)
         envelope = seal_statement(build_statement(manifest), signer)
         write_file(folder.path / MANIFEST, envelope)
         folder.sync()
@@ -135,7 +131,9 @@ def _prepared(
         yield waiting.popleft().result()
 
 
-def _finish(folder: Path, facts: Facts, data: DataFiles, public_key: str, pool: Executor) -> Manifest:
+def _finish(
+    folder: Path, release: str, facts: Facts, data: DataFiles, public_key: bytes, pool: Executor
+) -> Manifest:
     """Write all that lies beside the data files, but the manifest."""
     leaves = sort_leaves(data.leaves())
     with NewFile(folder / LEAVES) as file:
@@ -144,7 +142,7 @@ def _finish(folder: Path, facts: Facts, data: DataFiles, public_key: str, pool: 
         root = row_root(leaves, pool)
         synced.result()
     note = NOTE_TEXT.format(
-        release=facts.release,
+        release=release,
         purpose=facts.use.purpose,
         recipient=facts.use.recipient,
         at=format_instant(facts.at),
@@ -152,7 +150,7 @@ def _finish(folder: Path, facts: Facts, data: DataFiles, public_key: str, pool: 
         rows=data.rows,
     ).encode()
     (folder / KEY).parent.mkdir()
-    write_file(folder / KEY, public_key.encode())
+    write_file(folder / KEY, public_key)
     files = [
         *data.files,
         File(LEAVES, file.sha256, size=file.size),
@@ -160,7 +158,7 @@ def _finish(folder: Path, facts: Facts, data: DataFiles, public_key: str, pool: 
     ]
     data.wait()
     return Manifest(
-        release=facts.release,
+        release=release,
         use=facts.use,
         at=facts.at,
         settings_as_of=facts.settings_as_of,
