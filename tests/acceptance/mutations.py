@@ -67,7 +67,7 @@ class Mutant:
 # making mutants
 
 
-def alternatives(node: ast.AST) -> Iterator[ast.AST]:
+def alternatives(node: ast.AST) -> Iterator[ast.AST]:  # noqa: C901, PLR0912 - a table of kinds
     """What may stand in a node's place, one token away."""
     match node:
         case ast.Compare():
@@ -83,12 +83,12 @@ def alternatives(node: ast.AST) -> Iterator[ast.AST]:
                 yield rest[0] if len(rest) == 1 else ast.BoolOp(node.op, rest)
         case ast.UnaryOp(op=ast.Not()) | ast.UnaryOp(op=ast.USub()):
             yield node.operand
-        case ast.Constant(value=bool()):
-            yield ast.Constant(not node.value)
-        case ast.Constant(value=int()):
-            yield ast.Constant(node.value + 1)
-        case ast.Constant(value=str()):
-            yield ast.Constant(node.value + "?")
+        case ast.Constant(value=bool() as flag):
+            yield ast.Constant(not flag)
+        case ast.Constant(value=int() as number):
+            yield ast.Constant(number + 1)
+        case ast.Constant(value=str() as text):
+            yield ast.Constant(text + "?")
         case ast.Attribute(value=ast.Name(id="R")) if node.attr in Reason.__members__:
             others = list(Reason)
             yield ast.Attribute(node.value, others[(Reason[node.attr] + 1) % len(others)].name, node.ctx)
@@ -98,9 +98,9 @@ def alternatives(node: ast.AST) -> Iterator[ast.AST]:
             pass
         case ast.Set() | ast.Tuple() | ast.List() if len(node.elts) > 1:
             for place in range(len(node.elts)):
-                changed = copy.deepcopy(node)
-                del changed.elts[place]
-                yield changed
+                fewer = copy.deepcopy(node)
+                del fewer.elts[place]
+                yield fewer
         case ast.BinOp():
             yield from (node.left, node.right)
         case ast.IfExp():

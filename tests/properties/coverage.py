@@ -31,12 +31,15 @@ PATHS = {
         "told-only-by:accepted",
     ),
     "permit of": ("permit-binds:newest", "permit-binds:older"),
-    "regime": tuple(
-        f"regime:{regime}:{how}"
-        for regime in ("terms", "opt_out", "opt_in", "prohibited")
-        for how in ("place", "country", "region")
-    )
-    + ("regime:terms:none", "regime:opt_in:none"),
+    "regime": (
+        *tuple(
+            f"regime:{regime}:{how}"
+            for regime in ("terms", "opt_out", "opt_in", "prohibited")
+            for how in ("place", "country", "region")
+        ),
+        "regime:terms:none",
+        "regime:opt_in:none",
+    ),
     "lifted": (
         "promise-lifted",
         "prohibited-at-t0-lifted",

@@ -92,7 +92,7 @@ def _moved(rng: random.Random, at: int, pool: list[int]) -> int:
 
 
 def _instants(
-    rng: random.Random, known: Known, subject: str, pool: list[int], now: int
+    rng: random.Random, known: Known, subject: str, pool: list[int | None], now: int
 ) -> Iterator[int | None]:
     own = [event_at(event) for _, event in known.member(subject)]
     edges = sorted({one for one in [*own, *pool, now] if one is not None})

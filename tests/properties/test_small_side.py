@@ -15,6 +15,11 @@ UNKNOWN = 1 << Reason.UNKNOWN_SUBJECT
 
 @pytest.mark.parametrize("chunk", range(CHUNKS))
 def test_a_member_s_code_in_the_small_side_is_the_reference_s(chunk: int) -> None:
+    check_crowds(chunk)
+
+
+def check_crowds(chunk: int) -> None:
+    """Compare reference and small side over the crowds of a chunk."""
     cohorts = spans = tuples = 0
     for number in range(CROWDS):
         drawn = crowd(f"{chunk}.{number}")

@@ -15,7 +15,8 @@ from troth.core.events import Event
 from troth.core.reasons import VERDICTS
 from troth.core.values import Record
 
-Making = Callable[[Sequence[Event], Sequence[Record]], Home]
+Making = Callable[..., Home]
+"""Makes a home of events and, if given, records."""
 
 
 @pytest.fixture

@@ -7,7 +7,6 @@ from pathlib import Path
 
 import pytest
 
-from troth.app import home as homes
 from troth.app.home import Home, init, instant_or_now, open_home, read_events_file
 from troth.core.entries import Act
 from troth.core.errors import BadInput, Conflict
@@ -62,7 +61,7 @@ def test_a_home_whose_making_fails_leaves_nothing(tmp_path: Path, monkeypatch: p
     def fail(_: Path) -> Ledger:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(homes.Ledger, "create", fail)
+    monkeypatch.setattr(Ledger, "create", fail)
     with pytest.raises(OSError, match="No space"):
         init(tmp_path / "home")
     assert list(tmp_path.iterdir()) == []

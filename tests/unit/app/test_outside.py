@@ -87,13 +87,13 @@ def test_a_data_set_that_is_not_there_or_cannot_be_read_is_said_so(
     (tmp_path / "empty").mkdir()
     with pytest.raises(BadInput, match="holds no data that can be checked"):
         read_ids(tmp_path / "empty")
-    for name in kept:
-        with pytest.raises(BadInput, match=r"has no column 'nothing', or cannot be read|cannot be read"):
-            read_ids(kept[name], "nothing")
-        kept[name].write_bytes(b"\x00\x01 no data \xff\n" * 3)
+    for file in kept.values():
+        with pytest.raises(BadInput, match="has no column 'nothing'"):
+            read_ids(file, "nothing")
+        file.write_bytes(b"\x00\x01 no data \xff\n" * 3)
         with pytest.raises(BadInput) as caught:
-            read_ids(kept[name])
-        assert str(kept[name]) in str(caught.value)
+            read_ids(file)
+        assert str(file) in str(caught.value)
     (tmp_path / "cut.parquet").write_bytes(write_parquet(tmp_path / "g.parquet").read_bytes()[:-9])
     with pytest.raises(BadInput, match="cannot be read"):
         read_ids(tmp_path / "cut.parquet")

@@ -27,7 +27,7 @@ class Ran:
     err: str
 
     @property
-    def json(self) -> Any:  # noqa: ANN401 - JSON is anything
+    def json(self) -> Any:
         """Standard output as the one JSON document that it has to be."""
         return json.loads(self.out)
 

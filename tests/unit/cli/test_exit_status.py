@@ -239,7 +239,7 @@ def test_a_release_whose_settings_keep_changing_is_given_up(
 ) -> None:
     opened = []
 
-    def changing(*arguments: Any) -> HomeGate:  # noqa: ANN401 - as they come
+    def changing(*arguments: Any) -> HomeGate:
         gate = open_gate(*arguments)
         opened.append(done("object", "cyd", "--at", AT))
         return gate

@@ -233,7 +233,7 @@ _VOLATILE = {
 }
 
 
-def steady(value: Any, name: str = "") -> Any:  # noqa: ANN401 - JSON is anything
+def steady(value: Any, name: str = "") -> Any:
     """The value without what differs from run to run, each such thing named by what it has to be."""
     if name in _VOLATILE and value is not None:
         kind, stands_for = _VOLATILE[name]

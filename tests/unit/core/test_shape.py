@@ -89,16 +89,17 @@ def test_containers() -> None:
     for value in ("ab", {"a": 1}, None, 7):
         with pytest.raises(BadInput, match="expected a list"):
             list(shape(value).items())
-    for value in ("ab", ["a"], {1: 2}, {"a": 1, None: 2}):
+    wrong: tuple[object, ...] = ("ab", ["a"], {1: 2}, {"a": 1, None: 2})
+    for one in wrong:
         with pytest.raises(BadInput, match="expected a mapping of names to values"):
-            shape(value).keys()
+            shape(one).keys()
     with pytest.raises(BadInput) as caught:
         shape({"events": ["a", "", "c"]}).need("events").texts()
     assert "events.1: expected text" in str(caught.value)
 
 
 def test_what_was_got_is_told_in_words_and_long_text_is_cut() -> None:
-    said = {
+    said: dict[str, object] = {
         "nothing": None,
         "true": True,
         "the number 1.5": 1.5,

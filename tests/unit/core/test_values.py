@@ -107,7 +107,7 @@ def test_the_first_and_the_last_instant_and_none_beyond() -> None:
         "2024-09-18T09:30:00+2",
         "2024-09-18T09:30:00 UTC",
         "20240918",
-        "٢٠٢٤-٠٩-١٨T",
+        "\u0662\u0660\u0662\u0664-\u0660\u0669-\u0661\u0668T",
     ],
 )
 def test_what_is_no_instant_is_refused_with_an_example(text: str) -> None:

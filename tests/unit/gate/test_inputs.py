@@ -132,19 +132,25 @@ def test_columns_of_nothing_but_nulls_are_as_missing(world: World) -> None:
 
 def test_null_lists_are_empty_and_a_null_addressee_is_an_unknown_account(world: World) -> None:
     author = world.records[0].author or "ann"
-    rows = [
+    rows: list[dict[str, object]] = [
         {"id": "null", "addressees": None, "topics": None},
         {"id": "holes", "addressees": [None], "topics": [None, "other"]},
         {"id": "wide", "addressees": [None, author, "", None], "topics": [None]},
     ]
-    same = [
+    same: list[dict[str, object]] = [
         {"id": "null", "addressees": [], "topics": []},
         {"id": "holes", "addressees": [""], "topics": ["other"]},
         {"id": "wide", "addressees": ["", author], "topics": []},
     ]
-    common = {"category": "private_message", "created_at": world.question.at - 1, "author": author}
+    common: dict[str, object] = {
+        "category": "private_message",
+        "created_at": world.question.at - 1,
+        "author": author,
+    }
     schema = as_table(()).schema
-    tables = [pa.Table.from_pylist([common | row for row in some], schema=schema) for some in (rows, same)]
+    tables = [
+        pa.Table.from_pylist([{**common, **row} for row in some], schema=schema) for some in (rows, same)
+    ]
     assert answers(world, tables[0]) == answers(world, tables[1])
 
 

@@ -144,13 +144,14 @@ def test_a_request_id_stands_for_one_content_only(ledger: Ledger, other: list[Ev
 
 def test_an_append_that_refers_to_nothing_writes_nothing_of_it(ledger: Ledger) -> None:
     ledger.append([POLICY])
-    for wrong in (
+    batches: tuple[list[Event], ...] = (
         [ANN, Choose("ann", "g", on=True, at=0)],
         [Notice("policy", "2", "ann", 0)],
         [SWITCH, SWITCH],
         [POLICY],
         [Consent("c", "ann", ALL, ALL, ALL, 0), Withdraw("bob", 0, consent="c")],
-    ):
+    )
+    for wrong in batches:
         with pytest.raises(BadInput):
             ledger.append(wrong, request="again")
         assert ledger.size == 1
@@ -172,7 +173,11 @@ def test_references_are_to_all_that_was_ever_appended(ledger: Ledger, path: Path
 
 def test_a_trial_checks_the_same_and_defines_nothing(ledger: Ledger, path: Path) -> None:
     ledger.append([POLICY])
-    batch = [SWITCH, Choose("ann", "g", on=True, at=0), Terms("policy", "privacy_policy", "2", 0, 0, ())]
+    batch: list[Event] = [
+        SWITCH,
+        Choose("ann", "g", on=True, at=0),
+        Terms("policy", "privacy_policy", "2", 0, 0, ()),
+    ]
     with Ledger.read(path) as reader:
         for _ in range(2):
             reader.check_references(batch)
