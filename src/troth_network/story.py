@@ -12,6 +12,9 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
+import pyarrow as pa
+import pyarrow.parquet as pq
+
 import troth
 from troth_network import pipelines
 from troth_network.days import DENIAL, POLICY_CHANGED, SUIT, TODAY, iso
@@ -218,15 +221,15 @@ class Story:
         )
 
     def tampered(self) -> Step:
-        """A copy of a release with one byte altered, refused."""
+        """A copy of a release with one row altered, refused."""
         path = next(one.path for one in self.asked if one.path is not None)
         copy = shutil.copytree(path, self.folder / "tampered")
-        altered = _alter_one_byte(copy)
+        altered = _alter_one_row(copy)
         findings = troth.verify(copy)
         return Step(
             "tampered",
             "A tampered copy",
-            f"One byte of {altered} was altered in a copy. Verification"
+            f"One word was added to one row of {altered} in a copy. Verification"
             f" {'finds nothing wrong' if findings.ok else 'refuses it'}.",
             details={"altered": altered, "verified": findings.as_json()},
         )
@@ -257,12 +260,13 @@ def _of(member: str, records: set[tuple[str, str]]) -> int:
     return sum(author == member for _, author in records)
 
 
-def _alter_one_byte(folder: Path) -> str:
-    """Flip a bit in the middle of the largest file; its name in the folder."""
-    files = sorted(path for path in folder.rglob("*") if path.is_file())
-    largest = max(files, key=lambda path: path.stat().st_size)
-    data = bytearray(largest.read_bytes())
-    data[len(data) // 2] ^= 1
-    largest.unlink()
-    largest.write_bytes(data)
-    return largest.relative_to(folder).as_posix()
+def _alter_one_row(folder: Path) -> str:
+    """Put another word into one row of the first data file; the file's name in the folder."""
+    path = min(folder.glob("data/*.parquet"))
+    table = pq.read_table(path)
+    bodies = table["body"].to_pylist()
+    middle = len(bodies) // 2
+    bodies[middle] = f"{bodies[middle]} Really."
+    place = table.schema.get_field_index("body")
+    pq.write_table(table.set_column(place, table.schema.field(place), pa.array(bodies, pa.string())), path)
+    return path.relative_to(folder).as_posix()

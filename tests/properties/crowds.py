@@ -1,6 +1,6 @@
-"""Crowds: worlds of many members whose histories are alike but for instants, so that cohorts are really shared.
+"""Crowds: worlds of many members whose histories are nearly alike, so that cohorts are shared, or ought not to be.
 
-Looked up without an engine: this is about the small side alone, and quick.
+Some do the same at other instants, some do something else at the same instants. Looked up without an engine: this is about the small side alone, and quick.
 """
 
 from __future__ import annotations
@@ -8,19 +8,36 @@ from __future__ import annotations
 import random
 from bisect import bisect_right
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from tests.properties.worlds import SEED, raw_case, read_raw
 from troth.core.decide import Judge
-from troth.core.events import Attributes, Consent, Event, MemberEvent, Notice, Withdraw, subject_of
+from troth.core.events import (
+    Accept,
+    Attributes,
+    Choose,
+    Consent,
+    Erase,
+    Event,
+    MemberEvent,
+    Notice,
+    Objection,
+    Regime,
+    Rules,
+    Setting,
+    Withdraw,
+    subject_of,
+)
 from troth.core.reasons import bits
 from troth.core.standing import Known, Standing
+from troth.core.terms import Terms
 from troth.core.values import MICROSECONDS_PER_DAY, Use
 from troth.gate.cohorts import EARLIEST, Cohorts
 from troth.gate.world import World
 
-CLONES = 25
+VARIANTS = 5
+CLONES = 5 * VARIANTS
 INSTANTS = 14
 
 
@@ -41,11 +58,9 @@ def crowd(seed: str) -> Crowd:
     case = read_raw(raw_case(f"crowd{seed}"))
     rng = random.Random(f"{SEED}{seed}/crowd")
     asked = rng.choice(case.expectations)
-    pool = sorted({event_at(one) for one in case.events} - {None} | {asked.at})  # type: ignore[type-var]
-    events: list[Event] = []
-    for event in case.events:
-        subject = subject_of(event)
-        events += [event] if subject is None else _clones(seed, event, subject, pool)  # type: ignore[arg-type]
+    pool = sorted({at for one in case.events if (at := event_at(one)) is not None} | {asked.at})
+    cloning = _Cloning(seed, case.events, pool, asked.at)
+    events = [copy for event in case.events for copy in cloning.copies(event)]
     known = Known(enumerate(events))
     sets = {one.categories for one in case.records} | {("poll",), ("post", "topic:compensation")}
     instants = {subject: tuple(_instants(rng, known, subject, pool, asked.at)) for subject in known.members}
@@ -58,37 +73,127 @@ def event_at(event: Event) -> int | None:
     return at if at is not None else getattr(event, "since", None)
 
 
-def _clones(seed: str, event: MemberEvent, subject: str, pool: list[int]) -> Iterator[Event]:
-    """The same deed by each clone, at the instant at which that clone does what the first does then."""
-    at = event_at(event)
-    for number in range(CLONES):
-        name = f"{subject}{number}"
-        # One draw per clone and instant, so that what stood at one instant still does.
-        rng = random.Random(f"{SEED}{seed}/{name}/{at}")
-        if number % 3 == 2 and not isinstance(event, Attributes | Consent) and rng.random() < 0.2:
-            continue
-        moved = _moved(rng, at or 0, pool) if number else at
-        if isinstance(event, Attributes):
-            yield replace(event, subject=name, since=moved or 0)
-        elif isinstance(event, Notice):
-            yield replace(event, to=name, at=moved or 0)
-        elif isinstance(event, Consent):
-            yield replace(event, subject=name, at=moved or 0, id=f"{event.id}-{number}")
-        elif isinstance(event, Withdraw) and event.consent is not None:
-            yield replace(event, subject=name, at=moved or 0, consent=f"{event.consent}-{number}")
-        else:
-            yield replace(event, subject=name, at=moved or 0)
+class _Cloning:
+    """Copies of each member: some do the same at other instants, some do something else at the same ones."""
+
+    def __init__(self, seed: str, events: Sequence[Event], pool: list[int], now: int) -> None:
+        self.seed = seed
+        self.pool = pool
+        self.now = now
+        self.settings = sorted({one.setting for one in events if isinstance(one, Setting)}) or ["none"]
+        self.versions = [one.name for one in events if isinstance(one, Terms)]
+        found = {(name, value) for one in events if isinstance(one, Attributes) for name, value in one.named}
+        self.values = {
+            name: [value for key, value in sorted(found, key=repr) if key == name] for name in _SOME_VALUES
+        }
+
+    def copies(self, event: Event) -> Iterator[Event]:
+        """The event itself if it is nobody's in particular, else one for each copy of its member."""
+        subject = subject_of(event)
+        if subject is None or isinstance(event, Terms | Setting | Regime | Rules):
+            yield event
+            return
+        for number in range(CLONES):
+            timing, variant = divmod(number, VARIANTS)
+            # One draw per timing and instant: what stood at one instant still does, for all its variants.
+            at = event_at(event) or 0
+            moved = (
+                self.moved(random.Random(f"{SEED}{self.seed}/{subject}{timing}/{at}"), at) if timing else at
+            )
+            copied = _at(event, f"{subject}{number}", moved, number)
+            rng = random.Random(f"{SEED}{self.seed}/{subject}{number}/{event!r}")
+            if variant and rng.random() < 0.3:
+                copied = self.other(rng, copied)
+            yield copied
+
+    def moved(self, rng: random.Random, at: int) -> int:
+        """The same instant, one beside it, or another."""
+        drawn = rng.random()
+        if drawn < 0.45:
+            return at
+        if drawn < 0.6:
+            return at + rng.choice((-1, 1))
+        if drawn < 0.85:
+            return at + rng.choice((-1, 1)) * rng.randrange(MICROSECONDS_PER_DAY)
+        return rng.choice(self.pool)
+
+    def other(self, rng: random.Random, event: MemberEvent) -> Event:
+        """The same member doing something else at that instant."""
+        match event:
+            case Attributes():
+                return self.other_attributes(rng, event)
+            case Notice():
+                document, version = rng.choice(self.versions)
+                return replace(event, document=document, version=version, delivered=rng.random() < 0.7)
+            case Accept():
+                document, version = rng.choice(self.versions)
+                manner = rng.choice(("click", "signed", "continued_use"))
+                return replace(event, document=document, version=version, manner=manner)
+            case Choose():
+                return rng.choice(
+                    (
+                        replace(event, on=not event.on),
+                        replace(event, covers_past=not event.covers_past),
+                        replace(event, by=rng.choice(("member", "operator", "signal"))),
+                        replace(event, setting=rng.choice(self.settings)),
+                        Withdraw(event.subject, event.at, setting=event.setting),
+                    )
+                )
+            case Consent():
+                return self.other_consent(rng, event)
+            case _:
+                setting = rng.choice((None, *self.settings))
+                return rng.choice(
+                    (
+                        Withdraw(event.subject, event.at, setting=setting),
+                        Objection(event.subject, event.at),
+                        Erase(event.subject, event.at),
+                    )
+                )
+
+    def other_attributes(self, rng: random.Random, event: Attributes) -> Attributes:
+        """Another value for one of the attributes, one that nobody has, or unknown."""
+        if not event.named:
+            return event
+        name, _ = rng.choice(event.named)
+        value = rng.choice((*self.values[name], *self.values[name], _SOME_VALUES[name], None))
+        return replace(event, named=tuple((key, value if key == name else old) for key, old in event.named))
+
+    def other_consent(self, rng: random.Random, event: Consent) -> Consent:
+        """Another scope, another end, or with the past."""
+        expires = rng.choice((None, self.now, self.now + 1, *self.pool))
+        return rng.choice(
+            (
+                replace(event, covers_past=not event.covers_past),
+                replace(event, expires_at=expires),
+                replace(event, categories=rng.choice((("any",), ("poll",), ("topic",), ("post", "article")))),
+                replace(event, purposes=rng.choice((("any",), ("ads",)))),
+                replace(event, recipients=rng.choice((("any",), ("operator",)))),
+            )
+        )
 
 
-def _moved(rng: random.Random, at: int, pool: list[int]) -> int:
-    drawn = rng.random()
-    if drawn < 0.45:
-        return at
-    if drawn < 0.6:
-        return at + rng.choice((-1, 1))
-    if drawn < 0.85:
-        return at + rng.choice((-1, 1)) * rng.randrange(MICROSECONDS_PER_DAY)
-    return rng.choice(pool)
+_SOME_VALUES: dict[str, str | tuple[int, int, int]] = {
+    "jurisdiction": "BR",
+    "tier": "gold",
+    "born": (1971, 3, 3),
+    "status": "active",
+}
+
+
+def _at(event: MemberEvent, subject: str, at: int, number: int) -> MemberEvent:
+    """The same deed of another member at an instant; consents are called by the copy's number."""
+    match event:
+        case Attributes():
+            return replace(event, subject=subject, since=at)
+        case Notice():
+            return replace(event, to=subject, at=at)
+        case Consent():
+            return replace(event, subject=subject, at=at, id=f"{event.id}-{number}")
+        case Withdraw() if event.consent is not None:
+            return replace(event, subject=subject, at=at, consent=f"{event.consent}-{number}")
+        case _:
+            return replace(event, subject=subject, at=at)
 
 
 def _instants(

@@ -14,7 +14,6 @@ from typing import Final
 from troth.core.entries import Act
 from troth.core.errors import BadInput, Conflict, Place
 from troth.core.events import Event
-from troth.core.references import NamesInMemory, References
 from troth.core.shape import Shape
 from troth.core.standing import Known
 from troth.core.values import check_instant, parse_instant
@@ -183,18 +182,6 @@ def read_events_files(paths: Iterable[Path], kinds: tuple[type, ...] | None = No
     return found
 
 
-def check_alone(events: Iterable[Event], names: NamesInMemory | None = None) -> None:
-    """Check that events refer to each other properly.
-
-    Raises:
-        BadInput: one refers to nothing.
-    """
-    references = References(names or NamesInMemory())
-    for event in events:
-        references.add(event)
-    references.finish()
-
-
 def init(path: Path | str) -> Home:
     """Make a new home: ledger, keys (0600) and configuration, all or nothing.
 
@@ -222,7 +209,9 @@ def init(path: Path | str) -> Home:
         new_key(home.key_path, home.public_key_path)
         with Ledger.create(home.ledger_path) as ledger:
             ledger.append([Act("key", {"use": "release", "public": public_key_text(home.public_key_path)})])
-        (making / CONFIG).write_text(f"format: {_FORMAT}\nfree_space_floor_mib: {FREE_SPACE_FLOOR // _MIB}\n")
+        config = making / CONFIG
+        config.write_text(f"format: {_FORMAT}\nfree_space_floor_mib: {FREE_SPACE_FLOOR // _MIB}\n")
+        _sync(config)
         _sync(making)
         # The commit point: before it there is no home, after it a whole one.
         if target.exists():
@@ -271,8 +260,9 @@ def open_home(path: Path | str) -> Home:
     return Home(target, config)
 
 
-def _sync(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
+def _sync(path: Path) -> None:
+    """Have the disk keep a file or folder."""
+    descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)
     finally:

@@ -78,6 +78,8 @@ def _data_files(path: Path) -> list[Path]:
 def _read_column(file: Path, column: str) -> pa.Table:
     suffix = file.suffix.lower()
     if suffix == ".parquet":
+        if column not in pq.read_schema(file).names:
+            raise KeyError(column)
         table = pq.read_table(file, columns=[column])
     elif suffix == ".arrow":
         with pa.memory_map(str(file)) as source:
