@@ -1,6 +1,7 @@
-"""Crowds: worlds of many members whose histories are nearly alike, so that cohorts are shared, or ought not to be.
+"""Crowds: worlds of many members with nearly the same histories, whose cohorts are shared, or ought not to be.
 
-Some do the same at other instants, some do something else at the same instants. Looked up without an engine: this is about the small side alone, and quick.
+Some do the same at other instants, some do something else at the same instants. Looked up without an engine:
+this is about the small side alone, and quick.
 """
 
 from __future__ import annotations
@@ -58,13 +59,14 @@ def crowd(seed: str) -> Crowd:
     case = read_raw(raw_case(f"crowd{seed}"))
     rng = random.Random(f"{SEED}{seed}/crowd")
     asked = rng.choice(case.expectations)
-    pool = sorted({at for one in case.events if (at := event_at(one)) is not None} | {asked.at})
+    instants = [event_at(one) for one in case.events]
+    pool: list[int] = sorted({asked.at, *(at for at in instants if at is not None)})
     cloning = _Cloning(seed, case.events, pool, asked.at)
     events = [copy for event in case.events for copy in cloning.copies(event)]
     known = Known(enumerate(events))
     sets = {one.categories for one in case.records} | {("poll",), ("post", "topic:compensation")}
-    instants = {subject: tuple(_instants(rng, known, subject, pool, asked.at)) for subject in known.members}
-    return Crowd(seed, known, asked.use, asked.at, tuple(sorted(sets)), instants)
+    looked_at = {subject: tuple(_instants(rng, known, subject, pool, asked.at)) for subject in known.members}
+    return Crowd(seed, known, asked.use, asked.at, tuple(sorted(sets)), looked_at)
 
 
 def event_at(event: Event) -> int | None:
@@ -117,7 +119,7 @@ class _Cloning:
             return at + rng.choice((-1, 1)) * rng.randrange(MICROSECONDS_PER_DAY)
         return rng.choice(self.pool)
 
-    def other(self, rng: random.Random, event: MemberEvent) -> Event:
+    def other(self, rng: random.Random, event: MemberEvent) -> MemberEvent:
         """The same member doing something else at that instant."""
         match event:
             case Attributes():
@@ -197,7 +199,7 @@ def _at(event: MemberEvent, subject: str, at: int, number: int) -> MemberEvent:
 
 
 def _instants(
-    rng: random.Random, known: Known, subject: str, pool: list[int | None], now: int
+    rng: random.Random, known: Known, subject: str, pool: Sequence[int], now: int
 ) -> Iterator[int | None]:
     own = [event_at(event) for _, event in known.member(subject)]
     edges = sorted({one for one in [*own, *pool, now] if one is not None})

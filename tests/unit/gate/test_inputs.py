@@ -16,6 +16,7 @@ from troth.core.errors import BadInput
 from troth.core.standing import Known
 from troth.core.values import FIRST_INSTANT, LAST_INSTANT, Record, Use
 from troth.gate.gate import Gate, Source, open_records
+from troth.gate.plan import ANSWERS as ANSWERS_OF_THE_PLAN
 
 ANSWERS = ["id", "verdict", "reason", "party", "judged", "codes"]
 US = 1_000_000
@@ -167,7 +168,19 @@ def test_an_author_of_empty_text_is_nobody(world: World) -> None:
 
 def test_other_columns_come_through_untouched_whatever_they_are_called(world: World) -> None:
     table = as_table(world.records)
-    inside = ("kind", "mode", "key", "subject", "start", "stop", "cohort", "code", "order", "entries", "rank")
+    inside = (
+        "kind",
+        "mode",
+        "key",
+        "subject",
+        "start",
+        "stop",
+        "cohort",
+        "codes_",
+        "order",
+        "entries",
+        "rank",
+    )
     for name in inside:
         table = table.append_column(name, pa.array([f"{name}{place}" for place in range(table.num_rows)]))
     decided = Gate(world.known, world.question.use, world.question.at).decide(table).to_pyarrow()
@@ -177,9 +190,7 @@ def test_other_columns_come_through_untouched_whatever_they_are_called(world: Wo
         assert {name: row[name] for name in inside} == {name: f"{name}{places[row['id']]}" for name in inside}
 
 
-@pytest.mark.parametrize(
-    "name", ["verdict", "reason", "party", "judged", "codes", "all_codes", "some_allowed"]
-)
+@pytest.mark.parametrize("name", ANSWERS_OF_THE_PLAN)
 def test_a_column_that_is_called_as_an_answer_is_refused(world: World, name: str) -> None:
     table = as_table(world.records[:3]).append_column(name, pa.array(["x"] * 3))
     with pytest.raises(BadInput, match=f"have a column {name} already"):
