@@ -45,7 +45,7 @@ format: $(VENV)/stamp-dev ## lay the code out, mend what can be mended
 	@$(BIN)/ruff check --quiet --fix-only
 	@$(BIN)/ruff format
 
-bench: $(VENV)/stamp-bench $(VENV)/stamp-dev ## the benchmarks
+bench: $(VENV)/stamp-bench $(VENV)/stamp-fast $(VENV)/stamp-dev ## the benchmarks
 	@$(call exists,bench)
 	@$(BIN)/python -m bench $(ARGS)
 
@@ -102,7 +102,7 @@ constraints: ## resolve constraints.txt anew
 	@echo "resolving; this takes some minutes"
 	@set -e; work=$$(mktemp -d); trap 'rm -rf "$$work"' EXIT; \
 	$(PYTHON) -m venv "$$work/venv"; \
-	"$$work/venv/bin/pip" install -qq -e '.[dev,bench,hf]' torch==$(TORCH); \
+	"$$work/venv/bin/pip" install -qq -e '.[dev,bench,fast,hf]' torch==$(TORCH); \
 	{ echo "# Exact versions that Troth is tested with: base, dev, bench and hf, and all that they need."; \
 	  echo "# Made by 'make constraints' with $$($(PYTHON) --version); not edited by hand."; \
 	  "$$work/venv/bin/pip" freeze --exclude-editable --exclude troth \

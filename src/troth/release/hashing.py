@@ -50,7 +50,7 @@ def by_hashlib(messages: pa.Array) -> pa.Buffer:
 
 
 def by_datafusion() -> HashMany | None:
-    """Hash a column at once; None where DataFusion is not installed."""
+    """Hash a column at once; None where DataFusion (extra ``fast``) is not installed."""
     try:
         from datafusion import SessionConfig, SessionContext, col
         from datafusion.functions import sha256
