@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import ibis
 import ibis.expr.types as ir
@@ -47,7 +47,7 @@ class HomeGate:
         self._home = home
         self._gate = gate
         self.question = question
-        self._prepared: dict[str | None, tuple[ir.Table, SmallSide]] = {}
+        self._prepared: dict[tuple[str | None, Stamps], tuple[ir.Table, SmallSide]] = {}
 
     @property
     def terms(self) -> tuple[tuple[str, str], ...]:
@@ -58,11 +58,12 @@ class HomeGate:
         """The records with their verdicts, lazily: an Ibis table; see ``troth.gate.gate.Gate.decide``."""
         if source is not None and not isinstance(source, str | Path):
             return self._gate.decide(source)
-        name = None if source is None else str(source)
-        if name not in self._prepared:
+        # The small side knows just the records that it was made for: other files, another small side.
+        key = (None if source is None else str(source), stamps_of(self._home, source))
+        if key not in self._prepared:
             records = self.records(source)
-            self._prepared[name] = records, self._gate.small_side(records)
-        return decided(*self._prepared[name])
+            self._prepared = {key: (records, self._gate.small_side(records))}
+        return decided(*self._prepared[key])
 
     def summary(self, source: Source | None = None) -> Summary:
         """Counts by verdict and reason."""
@@ -113,8 +114,24 @@ def read_parquet(home: Home, source: str | Path) -> ir.Table:
     Raises:
         BadInput: no such file, or no Parquet.
     """
-    pattern = str(Path(source) / "*.parquet") if Path(source).is_dir() else str(source)
-    return duck.read_parquet(pattern, home.config.threads, home.config.memory)
+    return duck.read_parquet(source, home.config.threads, home.config.memory)
+
+
+Stamps: TypeAlias = tuple[tuple[str, int, int, int], ...]
+"""Files as they are: path, inode, size in bytes, time of the last change in nanoseconds."""
+
+
+def files_of(home: Home, source: Source | None) -> list[Path]:
+    """The files that records come from, as far as they come from files."""
+    if source is None:
+        return sorted(home.records_path.glob("*.parquet"))
+    return duck.parquet_files(source) if isinstance(source, str | Path) else []
+
+
+def stamps_of(home: Home, source: Source | None) -> Stamps:
+    """What would change if the records did."""
+    found = ((path, path.stat()) for path in files_of(home, source))
+    return tuple((str(path), stat.st_ino, stat.st_size, stat.st_ctime_ns) for path, stat in found)
 
 
 def records_of(home: Home) -> ir.Table:

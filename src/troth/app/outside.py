@@ -22,6 +22,8 @@ from troth.gate.gate import Source
 _MIB = 2**20
 _KINDS = (".arrow", ".parquet", ".jsonl", ".csv")
 """Of a folder all of these are read: a file that is passed over would pass the gate."""
+_BESIDE = ("dataset_info.json", "state.json", "dataset_dict.json", "README.md", ".gitattributes")
+"""What libraries put beside the data; it holds no rows."""
 _ROWS = 100_000
 _VERDICT_COLUMNS = ("id", "verdict", "reason", "party", "judged", "codes")
 
@@ -65,7 +67,19 @@ def _data_files(path: Path) -> list[Path]:
         return [path]
     if not path.is_dir():
         raise BadInput("there is no such data set", place=Place(str(path)))
-    files = sorted(file for file in path.rglob("*") if file.suffix.lower() in _KINDS and file.is_file())
+    files = []
+    for file in sorted(path.rglob("*")):
+        if file.is_symlink():
+            raise BadInput("is a link, which is not followed", place=Place(str(file)), remedy="take it out")
+        if not file.is_file() or file.name in _BESIDE:
+            continue
+        if file.suffix.lower() not in _KINDS:
+            raise BadInput(
+                "is of a kind that cannot be checked",
+                place=Place(str(file)),
+                remedy=f"expected {', '.join(_KINDS)}",
+            )
+        files.append(file)
     if files:
         return files
     raise BadInput(

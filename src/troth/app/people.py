@@ -5,9 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 from troth.app.home import Home, instant_or_now
+from troth.core.errors import BadInput
 from troth.core.events import Attributes, Erase
 from troth.intake.subjects import read_subjects
-from troth.ledger.store import Receipt
+from troth.ledger.store import Receipt, clock
 
 
 def import_subjects(home: Home, path: Path, *, dry_run: bool = False) -> tuple[int, int]:
@@ -49,6 +50,11 @@ def erase(home: Home, subject: str, at: int | str | None, *, bodies: bool = Fals
     The entry of the erasure itself stays: it is the proof that it was honoured.
     """
     now = instant_or_now(at)
+    if bodies and now > clock():
+        raise BadInput(
+            "bodies are erased at once, the erasure would hold later: until then what was chosen would be lost",
+            remedy="erase the bodies on the day itself",
+        )
     with home.writing() as ledger:
         earlier = [position for position, _ in ledger.history(subject)]
         receipt = ledger.append([Erase(subject, now)])[0]

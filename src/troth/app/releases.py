@@ -17,7 +17,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from troth.app import outside
-from troth.app.decisions import HomeGate, Progress, open_gate
+from troth.app.decisions import HomeGate, Progress, files_of, open_gate, stamps_of
 from troth.app.home import Home
 from troth.core.entries import Act
 from troth.core.errors import BadInput, Conflict, Place, Refused
@@ -111,8 +111,9 @@ def build(  # noqa: PLR0913 - the options of one command, all by keyword
         except Conflict:
             continue
     raise Conflict(
-        f"settings changed while the release was built, {_TRIES} times",
-        remedy="build for a fixed position with --as-of N: later entries are then not claimed to be honoured",
+        f"settings or records changed while the release was built, {_TRIES} times",
+        remedy="build for a fixed position with --as-of N, later entries are then not claimed to be honoured;"
+        " and let the records rest meanwhile",
     )
 
 
@@ -133,10 +134,25 @@ def build_from(
     """
     if out.exists():
         raise BadInput("is there already", place=Place(str(out)), remedy="name a new folder with --out")
+    if left_out is not None and out.absolute() in left_out.absolute().parents:
+        raise BadInput(
+            "would lie in the release, which others get",
+            place=Place(str(left_out)),
+            remedy="name another place",
+        )
     release = name or _new_name()
     recorded: list[int] = []
+    before = stamps_of(home, source)
+
+    def commit(manifest: Manifest, digest: str) -> None:
+        if stamps_of(home, source) != before:
+            raise Conflict("the records changed while the release was built", remedy="repeat")
+        if left_out is not None:
+            outside.write_left_out(decided, left_out)
+        recorded.append(_record(home, manifest, digest, pinned))
+
     with ThreadPoolExecutor(1) as digester:
-        inputs = [digester.submit(_file, path) for path in _paths(home, source)]
+        inputs = [digester.submit(_file, path) for path in files_of(home, source)]
         decided = gate.decide(source)
         tally = Tally()
         sealed = seal(
@@ -145,10 +161,8 @@ def build_from(
             lambda: _facts(gate, _something(tally.summary()), inputs),
             load_signer(home.key_path),
             out,
-            lambda manifest, digest: recorded.append(_record(home, manifest, digest, pinned)),
+            commit,
         )
-    if left_out is not None:
-        outside.write_left_out(decided, left_out)
     return Built(sealed, recorded[0])
 
 
@@ -181,18 +195,6 @@ def _facts(gate: HomeGate, summary: Summary, inputs: Sequence[Future[File]]) -> 
         terms=gate.terms,
         inputs=tuple(file.result() for file in inputs),
     )
-
-
-def _paths(home: Home, source: Source | None) -> list[Path]:
-    """The files that the records come from, as far as they come from files."""
-    if source is None:
-        return sorted(home.records_path.glob("*.parquet"))
-    if not isinstance(source, str | Path):
-        return []
-    path = Path(source)
-    if path.is_dir():
-        return sorted(path.glob("*.parquet"))
-    return [path] if path.is_file() else sorted(path.parent.glob(path.name))
 
 
 def _file(path: Path) -> File:
@@ -316,8 +318,10 @@ def compare(before: Path, after: Path) -> Compared:
     """
     old, new = manifest_of(before), manifest_of(after)
     left, right = (
-        duck.read_parquet(str(path / "data" / "*.parquet")).select("id").distinct()
-        for path in (before, after)
+        duck.read_parquet([path / file.name for file in manifest.files if file.rows is not None])
+        .select("id")
+        .distinct()
+        for path, manifest in ((before, old), (after, new))
     )
     kept = int(left.semi_join(right, "id").count().to_pyarrow().as_py())
     sizes = [int(table.count().to_pyarrow().as_py()) for table in (left, right)]

@@ -106,7 +106,8 @@ class Cohorts:
 
     def windows(self) -> Iterator[tuple[int, int, int, int, int]]:
         """Rows (cohort, class, start, stop, code), adjacent windows of one code merged."""
-        edges = [EARLIEST + 1, *self.breaks, LATEST]
+        # Before the first record there is no window: one that turns up there meanwhile is a gap, not a guess.
+        edges = [self.first, *self.breaks, LATEST]
         for cohort, cells in enumerate(self._cells):
             for kind in range(len(self.category_sets)):
                 if cells.timeless is not None:

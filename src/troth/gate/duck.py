@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import glob
+from collections.abc import Iterator, Sequence
 from functools import cache
+from pathlib import Path
 
 import duckdb
 import ibis
@@ -32,16 +34,50 @@ def connect(threads: int | None = None, memory: str | None = None) -> Backend:
     return ibis.duckdb.connect(**settings)
 
 
-def read_parquet(pattern: str, threads: int | None = None, memory: str | None = None) -> ir.Table:
-    """Parquet files of a path or pattern as an Ibis table.
+def parquet_files(source: str | Path) -> list[Path]:
+    """The files that a source stands for: a folder's Parquet files, a file by its very name, or a pattern's matches.
+
+    Raises:
+        BadInput: there are none, or the source is an address: nothing is fetched.
+    """
+    text = str(source)
+    if "://" in text:
+        raise BadInput(
+            "is an address", place=Place(text), remedy="get the files first: nothing is fetched here"
+        )
+    if not text.strip():
+        raise BadInput(
+            "expected the path of Parquet files, got nothing", remedy="name a file, folder or pattern"
+        )
+    path = Path(text)
+    if path.is_dir():
+        found = sorted(path.glob("*.parquet"))
+    elif path.is_file():
+        found = [path]
+    else:
+        found = sorted(Path(one) for one in glob.glob(text, recursive=True))  # noqa: PTH207 - also of whole paths
+        found = [one for one in found if one.is_file()]
+    if not found:
+        raise BadInput("no file matches", place=Place(text), remedy="check the path or pattern")
+    return found
+
+
+def read_parquet(
+    source: str | Path | Sequence[Path], threads: int | None = None, memory: str | None = None
+) -> ir.Table:
+    """Parquet files as an Ibis table: of a path or pattern (see ``parquet_files``), or just those named.
+
+    Columns are matched by name, those that a file lacks are null; names of folders say nothing of the rows.
 
     Raises:
         BadInput: no such file, or no Parquet.
     """
+    files = parquet_files(source) if isinstance(source, str | Path) else list(source)
+    literal = [glob.escape(str(file.absolute())) for file in files]
     try:
-        return connect(threads, memory).read_parquet(pattern)
+        return connect(threads, memory).read_parquet(literal, hive_partitioning=False, union_by_name=True)
     except duckdb.Error as error:
-        raise _explained(pattern, error) from None
+        raise _explained(str(source if isinstance(source, str | Path) else files[0]), error) from None
 
 
 def batches(table: ir.Table, rows: int) -> Iterator[pa.RecordBatch]:

@@ -22,7 +22,7 @@ from troth.core.decide import combination
 from troth.core.errors import BadInput
 from troth.core.reasons import VERDICTS, Reason, first_of, from_bits, verdict_of
 from troth.core.standing import Known
-from troth.core.values import Use, any_covers_any, check_instant, topic_category
+from troth.core.values import FIRST_INSTANT, Use, any_covers_any, check_instant, topic_category
 from troth.core.written import Json
 from troth.gate.cohorts import Cohorts
 from troth.gate.plan import (
@@ -286,7 +286,7 @@ def open_records(source: Source) -> ir.Table:
     else:
         from troth.gate.duck import read_parquet
 
-        table = read_parquet(str(source))
+        table = read_parquet(source)
     missing = [name for name in _REQUIRED if name not in table.columns]
     if missing:
         raise BadInput(
@@ -321,7 +321,11 @@ def _instant(table: ir.Table, name: str, schema: ibis.Schema) -> ir.IntegerValue
         # Whole seconds and the rest apart: a double of seconds cannot hold microseconds. DuckDB gives that
         # double although Ibis takes it for an integer, so it has to be cast there and back.
         seconds = column.truncate("s").epoch_seconds().cast("float64").cast("int64")
-        return seconds * 1_000_000 + column.microsecond().cast("int64")
+        instant = seconds * 1_000_000 + column.microsecond().cast("int64")
+        if name == "created_at":
+            return instant
+        # An endless past is a deletion all the same; of ``created_at`` it is an unknown time.
+        return ibis.ifelse(column.notnull(), instant.fill_null(FIRST_INSTANT), ibis.null("int64"))
     raise BadInput(
         f"the column {name} holds {kind}; expected a timestamp, or integer microseconds since 1970 UTC"
     )

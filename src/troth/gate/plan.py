@@ -98,7 +98,7 @@ def decided(records: ir.Table, small: SmallSide) -> ir.Table:
     Raises:
         BadInput: a column of the records is called as one of these.
     """
-    taken = [name for name in ANSWERS if name in records.columns]
+    taken = [name for name in records.columns if name in ANSWERS or name.lower().startswith(_P)]
     if taken:
         raise BadInput(
             f"the records have a column {', '.join(taken)} already, which the gate writes",
@@ -117,13 +117,17 @@ def _prepare(records: ir.Table, small: SmallSide) -> ir.Table:
     """The kind, the mode, ``t0`` without nulls, and what no party needs to be judged for."""
     kinds = ibis.memtable(small.kinds).rename(f"{_P}{{name}}")
     keyed = records.mutate(**{f"{_P}record_key": kind_key(records, topics_matter=small.topics_matter)})
-    joined = keyed.inner_join(kinds, keyed[f"{_P}record_key"] == kinds[f"{_P}key"])
+    joined = keyed.left_join(kinds, keyed[f"{_P}record_key"] == kinds[f"{_P}key"])
     joined = joined.drop(f"{_P}key", f"{_P}record_key")
+    # What the small side was not made for is not guessed: such a record is nobody's, a gap.
+    several = joined.addressees.length().fill_null(0) > 1
+    unforeseen = joined[f"{_P}kind"].isnull() | (several & ~ibis.literal(small.has_wide))
+    joined = joined.mutate(**{f"{_P}mode": joined[f"{_P}mode"].fill_null(ALL_PARTIES)})
     created, deleted, author = joined.created_at, joined.deleted_at, joined.author
     alone = ibis.cases(
         (created.notnull() & (created > small.now), ibis.literal(1 << Reason.NOT_YET, "int32")),
         (deleted.notnull() & (deleted <= small.now), ibis.literal(1 << Reason.DELETED, "int32")),
-        (author.isnull(), ibis.literal(_UNKNOWN_SUBJECT, "int32")),
+        (author.isnull() | unforeseen, ibis.literal(_UNKNOWN_SUBJECT, "int32")),
         else_=ibis.null("int32"),
     )
     addressees = ibis.ifelse(

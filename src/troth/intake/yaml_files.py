@@ -19,6 +19,7 @@ from troth.core.shape import Path, Shape
 
 MAX_BYTES = 16 * 1024 * 1024
 MAX_VALUES = 1_000_000
+MAX_DIGITS = 32
 MAX_DEPTH = 40
 
 _TRUE = ("true", "True", "TRUE")
@@ -119,6 +120,8 @@ class _Reader:
         if kind == "bool":
             return node.value in _TRUE
         if kind == "int":
+            if len(node.value) > MAX_DIGITS:
+                raise BadInput("is too long for a number", place=Place(self.source, line))
             try:
                 return int(node.value, 0) if node.value[:2] in ("0x", "0o") else int(node.value)
             except ValueError:

@@ -345,7 +345,13 @@ class Ledger:
         ).fetchone()
         if row is None:
             return None
-        if row[2] is not None and row[2] != digest:
+        if row[2] is None:
+            # What it stood for was erased; nobody can say any more whether this is the same.
+            raise BadInput(
+                "this request id was used, and what it stood for was erased",
+                remedy="use a new id for a new request",
+            )
+        if row[2] != digest:
             raise BadInput(
                 "this request id was used for something else", remedy="use a new id for a new request"
             )

@@ -85,9 +85,11 @@ class Loaded:
         """The rows as Arrow batches: the columns of the data files, ``created_at`` as timestamp[us, UTC]."""
         for file in self.manifest.files:
             if file.rows is not None:
-                self._check_stamp(file.name)
-                yield from batches(Inside(self.path), file, trusted=True)
-                self._check_stamp(file.name)
+                try:
+                    yield from batches(Inside(self.path), file, trusted=True, stamp=self.stamps[file.name])
+                except BadInput as error:
+                    place = Place(str(self.path / file.name))
+                    raise Refused(error.message, place=place, remedy="load the release again") from None
 
     def check_unchanged(self) -> None:
         """See that no file was written to or exchanged since the release was checked.

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from itertools import pairwise
-from typing import Final
+from typing import BinaryIO, Final
 
 import numpy as np
 import pyarrow as pa
@@ -17,7 +17,7 @@ from troth.core.findings import Findings
 from troth.core.manifest import File, Manifest
 from troth.core.merkle import HASH_BYTES
 from troth.release.columns import BATCH_ROWS, DATA, Parties
-from troth.release.inside import Inside
+from troth.release.inside import Inside, Stamp, stamp_of
 from troth.release.layout import LEAVES, MANIFEST
 from troth.release.leaves import leaves_of, row_root, sort_leaves
 
@@ -25,6 +25,7 @@ SHOWN: Final = 100
 """So many rows are named; further ones are counted."""
 
 _NAME_LENGTH: Final = 80
+_WARY_ROWS: Final = 256  # of a file that is not as sealed: a few bytes may stand for very long values
 _ROWS_BEYOND: Final = 100_000
 _BYTES_BEYOND: Final = 64 << 20
 
@@ -102,19 +103,23 @@ def _take_in(inside: Inside, file: File, is_intact: bool, read: _Rows, findings:
             findings.error(f"holds {count} rows; {file.rows} were sealed", file.name)
 
 
-def batches(inside: Inside, file: File, *, trusted: bool) -> Iterator[pa.RecordBatch]:
+def batches(
+    inside: Inside, file: File, *, trusted: bool, stamp: Stamp | None = None
+) -> Iterator[pa.RecordBatch]:
     """The rows of a data file in the form of ``DATA``.
 
     Args:
         inside: the release's folder.
         file: the file as the manifest has it.
         trusted: False if the file is not what was sealed; then it is not read if it is much larger.
+        stamp: what the file looked like when it was checked; None: it is not compared.
 
     Raises:
-        BadInput: it is missing, holds other columns, or is too large.
+        BadInput: it is missing, holds other columns, is too large, or is not the file that was checked.
         Exception: any of ``_READ_ERRORS`` if it is damaged.
     """
     with inside.open(file.name) as source:
+        _same(source, stamp)
         if not trusted and source.seek(0, 2) > 2 * (file.size or 0) + _BYTES_BEYOND:
             raise BadInput("is much larger than what was sealed; its rows were not looked at")
         with pq.ParquetFile(source) as parquet:
@@ -122,8 +127,15 @@ def batches(inside: Inside, file: File, *, trusted: bool) -> Iterator[pa.RecordB
                 raise BadInput("holds other columns than a release")
             if not trusted and parquet.metadata.num_rows > 2 * (file.rows or 0) + _ROWS_BEYOND:
                 raise BadInput("holds many more rows than were sealed; they were not looked at")
-            for batch in parquet.iter_batches(BATCH_ROWS):
+            for batch in parquet.iter_batches(BATCH_ROWS if trusted else _WARY_ROWS):
+                _same(source, stamp)
                 yield batch.cast(DATA)
+
+
+def _same(source: BinaryIO, stamp: Stamp | None) -> None:
+    """The very file that is being read must be the one that was checked, and not written to since."""
+    if stamp is not None and stamp_of(source) != stamp:
+        raise BadInput("was written to, or exchanged, after it was checked")
 
 
 def _name(inside: Inside, files: list[File], found: bytes, sealed: bytes, findings: Findings) -> None:

@@ -180,7 +180,7 @@ class TestTrainers:
 
         loaded = load(release)
         callback = SealedDataCallback(loaded)
-        state = type("State", (), {"log_history": []})()
+        state = type("State", (), {"log_history": [], "global_step": 0})()
         callback.on_train_begin(
             None, state, None, train_dataloader=torch.utils.data.DataLoader(loaded.to_torch())
         )
