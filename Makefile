@@ -51,7 +51,10 @@ bench: $(VENV)/stamp-bench $(VENV)/stamp-fast $(VENV)/stamp-dev ## the benchmark
 
 acceptance: $(VENV)/stamp-dev $(EXTRAS:%=$(VENV)/stamp-%) ## the acceptance tests
 	@$(call exists,tests/acceptance)
+	@mkdir -p tests/acceptance/results
 	@$(BIN)/python -m pytest -q tests/acceptance $(ARGS)
+	@$(BIN)/python -m tests.properties.coverage | tee tests/acceptance/results/$$(date -u +%F)-coverage.txt
+	@$(BIN)/python -m tests.acceptance.mutations | tee tests/acceptance/results/$$(date -u +%F)-mutations.txt
 
 docs-check: $(VENV)/stamp-dev ## that the docs say what the code does
 	@$(call exists,tests/docs)
