@@ -17,11 +17,12 @@ def run(folder: Path, members: int, records: int, *, growth: tuple[int, ...], ti
     found: dict[str, Any] = {"machine": machine(), "members": members, "records": records}
     found["prepared"] = prepare(stage)
     common = {"folder": str(folder), "members": members, "times": times}
+    # The peers first: they are quick, and a mistake in them should not cost what took long.
+    found["plain_sql"] = peers.plain_sql(stage, times)
+    found["policy_engine"] = peers.policy_engine(20_000)
     found["decide"] = in_process("bench.gate_run", run="decide", records=records, **common)
     with tempfile.TemporaryDirectory(dir=folder) as out:
         found["write"] = in_process("bench.gate_run", run="write", records=records, out=out, **common)
-    found["plain_sql"] = peers.plain_sql(stage, times)
-    found["policy_engine"] = peers.policy_engine(20_000)
     found["growth"] = []
     for count in growth:
         grown = Stage(folder, members, count)

@@ -13,7 +13,7 @@ WITH now AS (
          arg_max(born, since) AS born
   FROM members GROUP BY subject
 ), switch AS (
-  SELECT subject, arg_max(value, at) AS value FROM choices GROUP BY subject
+  SELECT subject, arg_max(value, "at") AS value FROM choices GROUP BY subject
 ), person AS (
   SELECT now.*, switch.value,
     CASE WHEN place IN ('FR', 'IT', 'ES', 'DE', 'NL', 'GB', 'CH', 'CN') THEN 'out'
