@@ -96,7 +96,8 @@ YAML: dict[str, tuple[bytes, int | None, str]] = {
     "an open quote": (b"terms: 'x\n", None, "is not YAML 1.2"),
     "nothing": (b"", None, "holds no event"),
     "comments alone": (b"# nothing\n", None, "holds no event"),
-    "a huge number": (b"rules:\n  minimum_age: " + b"9" * 5000 + b"\n", 2, "is no whole number"),
+    "a huge number": (b"rules:\n  minimum_age: " + b"9" * 5000 + b"\n", 2, "is too long for a number"),
+    "a huge number in hexadecimal": (b"subject: 0x" + b"f" * 20_000 + b"\n", 1, "is too long for a number"),
     "deep nesting": (b"[" * 100_000, None, "nested too deeply"),
     "deep nesting of lists": (b"- " * 100_000, None, "nested too deeply"),
     "deep nesting of keys": (
