@@ -25,7 +25,7 @@ def to_dataset(release: Loaded) -> datasets.Dataset:
     """A data set with the rows of a release, marked as coming from it.
 
     The mark stands among the checksums of the data set's info, which ``map``, ``filter``, ``select`` and
-    ``train_test_split`` keep, and which mixing with other data sets loses.
+    ``train_test_split`` keep. Mixing with other data sets loses it, and so does ``to_iterable_dataset``.
     """
     table = release.to_table()
     at = table.schema.get_field_index("row_salt")
@@ -86,7 +86,7 @@ class SealedDataCallback(TrainerCallback):  # type: ignore[misc]  # the same
             Refused: the data set is not from one of the releases, or that release was altered meanwhile.
         """
         del args, control
-        release = self._release_of(getattr(kwargs.get("train_dataloader"), "dataset", None))
+        release = self.release_of(getattr(kwargs.get("train_dataloader"), "dataset", None))
         if release is None:
             raise Refused(
                 "the training data does not come from a sealed release",
@@ -101,7 +101,8 @@ class SealedDataCallback(TrainerCallback):  # type: ignore[misc]  # the same
             }
         )
 
-    def _release_of(self, dataset: Any) -> Loaded | None:  # noqa: ANN401 - whatever a trainer was given
+    def release_of(self, dataset: Any) -> Loaded | None:  # noqa: ANN401 - whatever a trainer was given
+        """The release that a data set comes from; None if it is none of the given ones."""
         for _ in range(_DEEPEST):
             for release in self.releases:
                 if (
