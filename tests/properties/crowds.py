@@ -62,7 +62,7 @@ def crowd(seed: str) -> Crowd:
     instants = [event_at(one) for one in case.events]
     pool: list[int] = sorted({asked.at, *(at for at in instants if at is not None)})
     cloning = _Cloning(seed, case.events, pool, asked.at)
-    events = [copy for event in case.events for copy in cloning.copies(event)]
+    events = [copy for place, event in enumerate(case.events) for copy in cloning.copies(place, event)]
     known = Known(enumerate(events))
     sets = {one.categories for one in case.records} | {("poll",), ("post", "topic:compensation")}
     looked_at = {subject: tuple(_instants(rng, known, subject, pool, asked.at)) for subject in known.members}
@@ -76,7 +76,7 @@ def event_at(event: Event) -> int | None:
 
 
 class _Cloning:
-    """Copies of each member: some do the same at other instants, some do something else at the same ones."""
+    """Copies of each member: some do the same at other instants, some do one thing otherwise at the same ones."""
 
     def __init__(self, seed: str, events: Sequence[Event], pool: list[int], now: int) -> None:
         self.seed = seed
@@ -84,12 +84,16 @@ class _Cloning:
         self.now = now
         self.settings = sorted({one.setting for one in events if isinstance(one, Setting)}) or ["none"]
         self.versions = [one.name for one in events if isinstance(one, Terms)]
+        self.consents = [one for one in events if isinstance(one, Consent)]
+        self.places: dict[str, list[int]] = defaultdict(list)
+        for place, event in enumerate(events):
+            self.places[subject_of(event) or ""].append(place)
         found = {(name, value) for one in events if isinstance(one, Attributes) for name, value in one.named}
         self.values = {
             name: [value for key, value in sorted(found, key=repr) if key == name] for name in _SOME_VALUES
         }
 
-    def copies(self, event: Event) -> Iterator[Event]:
+    def copies(self, place: int, event: Event) -> Iterator[Event]:
         """The event itself if it is nobody's in particular, else one for each copy of its member."""
         subject = subject_of(event)
         if subject is None or isinstance(event, Terms | Setting | Regime | Rules):
@@ -103,23 +107,23 @@ class _Cloning:
                 self.moved(random.Random(f"{SEED}{self.seed}/{subject}{timing}/{at}"), at) if timing else at
             )
             copied = _at(event, f"{subject}{number}", moved, number)
-            rng = random.Random(f"{SEED}{self.seed}/{subject}{number}/{event!r}")
-            if variant and rng.random() < 0.3:
-                copied = self.other(rng, copied)
+            rng = random.Random(f"{SEED}{self.seed}/{subject}{number}")
+            if variant and rng.choice(self.places[subject]) == place:
+                copied = self.other(rng, copied, number)
             yield copied
 
     def moved(self, rng: random.Random, at: int) -> int:
         """The same instant, one beside it, or another."""
         drawn = rng.random()
-        if drawn < 0.45:
+        if drawn < 0.4:
             return at
         if drawn < 0.6:
             return at + rng.choice((-1, 1))
-        if drawn < 0.85:
+        if drawn < 0.8:
             return at + rng.choice((-1, 1)) * rng.randrange(MICROSECONDS_PER_DAY)
-        return rng.choice(self.pool)
+        return rng.choice(self.pool) + rng.choice((-1, 0, 0, 1))
 
-    def other(self, rng: random.Random, event: MemberEvent) -> MemberEvent:
+    def other(self, rng: random.Random, event: MemberEvent, number: int) -> MemberEvent:
         """The same member doing something else at that instant."""
         match event:
             case Attributes():
@@ -144,10 +148,13 @@ class _Cloning:
             case Consent():
                 return self.other_consent(rng, event)
             case _:
-                setting = rng.choice((None, *self.settings))
+                own = [one.id for one in self.consents if event.subject == f"{one.subject}{number}"]
+                consent = f"{rng.choice(own)}-{number}" if own else None
                 return rng.choice(
                     (
-                        Withdraw(event.subject, event.at, setting=setting),
+                        Withdraw(event.subject, event.at, consent=consent),
+                        Withdraw(event.subject, event.at, setting=rng.choice(self.settings)),
+                        Withdraw(event.subject, event.at),
                         Objection(event.subject, event.at),
                         Erase(event.subject, event.at),
                     )
