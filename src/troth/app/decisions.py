@@ -20,7 +20,7 @@ from troth.core.values import Record, Use, check_instant
 from troth.core.written import Json
 from troth.gate import duck
 from troth.gate.gate import Gate, Source, Summary, open_records, summarise
-from troth.gate.plan import SmallSide, decided
+from troth.gate.plan import SmallSide, allowed, decided
 
 if TYPE_CHECKING:
     from troth.app.releases import Built
@@ -58,12 +58,25 @@ class HomeGate:
         """The records with their verdicts, lazily: an Ibis table; see ``troth.gate.gate.Gate.decide``."""
         if source is not None and not isinstance(source, str | Path):
             return self._gate.decide(source)
+        return decided(*self._prepare(source))
+
+    def allowed(self, source: Source | None = None) -> ir.Table:
+        """The allowed records alone, lazily; see ``troth.gate.gate.Gate.allowed``."""
+        if source is not None and not isinstance(source, str | Path):
+            return self._gate.allowed(source)
+        return allowed(*self._prepare(source))
+
+    def decide_alike(self, records: ir.Table, source: Source | None) -> ir.Table:
+        """``decide`` for another reading of the same records, such as one with fewer columns."""
+        return decided(records, self._prepare(source)[1])
+
+    def _prepare(self, source: Source | None) -> tuple[ir.Table, SmallSide]:
         # The small side knows just the records that it was made for: other files, another small side.
         key = (None if source is None else str(source), stamps_of(self._home, source))
         if key not in self._prepared:
             records = self.records(source)
             self._prepared = {key: (records, self._gate.small_side(records))}
-        return decided(*self._prepared[key])
+        return self._prepared[key]
 
     def summary(self, source: Source | None = None) -> Summary:
         """Counts by verdict and reason."""

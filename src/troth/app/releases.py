@@ -27,7 +27,7 @@ from troth.core.rows import FIELDS
 from troth.core.values import Use, format_instant
 from troth.core.written import Json
 from troth.gate import duck
-from troth.gate.gate import TALLIED, Source, Summary, Tally
+from troth.gate.gate import TALLIED, Source, Summary, Tally, open_records
 from troth.ledger.store import clock
 from troth.release.check import KIND, read_manifest, verify_release
 from troth.release.columns import BATCH_ROWS
@@ -35,6 +35,7 @@ from troth.release.seal import Facts, Sealed, seal
 from troth.release.sign import load_public, load_signer
 
 _TRIES = 5
+_ANSWERS = 1 << 17  # rows of a batch of answers without bodies
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,15 +149,14 @@ def build_from(
         if stamps_of(home, source) != before:
             raise Conflict("the records changed while the release was built", remedy="repeat")
         if left_out is not None:
-            outside.write_left_out(decided, left_out)
+            outside.write_left_out(gate.decide(source), left_out)
         recorded.append(_record(home, manifest, digest, pinned))
 
     with ThreadPoolExecutor(1) as digester:
         inputs = [digester.submit(_file, path) for path in files_of(home, source)]
-        decided = gate.decide(source)
         tally = Tally()
         sealed = seal(
-            _counted(decided, tally),
+            _allowed(home, gate, source, tally),
             release,
             lambda: _facts(gate, _something(tally.summary()), inputs),
             load_signer(home.key_path),
@@ -202,27 +202,53 @@ def _file(path: Path) -> File:
         return File(path.name, hashlib.file_digest(file, "sha256").hexdigest())
 
 
-def _counted(decided: ir.Table, tally: Tally) -> Iterator[pa.RecordBatch]:
-    """The allowed rows with the columns that a release holds; every record is counted as it passes.
+def _allowed(home: Home, gate: HomeGate, source: Source | None, tally: Tally) -> Iterator[pa.RecordBatch]:
+    """The allowed rows with the columns that a release holds; every record is counted."""
+    files = files_of(home, source)
+    return _in_two_passes(home, gate, source, files, tally) if files else _in_one_pass(gate, source, tally)
 
-    One pass over the records does both: of what stays out only the codes leave the engine.
+
+def _in_two_passes(
+    home: Home, gate: HomeGate, source: Source | None, files: Sequence[Path], tally: Tally
+) -> Iterator[pa.RecordBatch]:
+    """Decide by the narrow columns, then fetch bodies of the allowed rows alone.
+
+    Carrying the bodies of all records through the joins would cost more than reading the files twice. If a
+    file changes between the passes, the build is given up (see ``stamps_of``).
     """
-    kinds = {"created_at": "int64", "addressees": "array<string>", "topics": "array<string>"}
-    columns = {
-        name: decided[name] if name in decided.columns else ibis.null(kinds.get(name, "string"))
-        for name in FIELDS
-    }
-    if "salt" in decided.columns:
-        columns["salt"] = decided["salt"]
+    limits = home.config.threads, home.config.memory
+    records = open_records(duck.numbered(files, [*FIELDS, "salt", "deleted_at"], *limits))
+    places = []
+    answers = gate.decide_alike(records, source).select(*TALLIED, duck.PLACE)
+    for batch in duck.batches(answers, _ANSWERS):
+        tally.add_batch(batch)
+        places.append(pc.filter(batch[duck.PLACE], pc.equal(batch["code"], 0)))
+    allowed = ibis.memtable(pa.table([pa.chunked_array(places, pa.int64())], names=[duck.PLACE]))
+    rows = records.semi_join(allowed, duck.PLACE)
+    yield from duck.batches(rows.select(**_columns(rows)), BATCH_ROWS)
+
+
+def _in_one_pass(gate: HomeGate, source: Source | None, tally: Tally) -> Iterator[pa.RecordBatch]:
+    """Of any other table, which might give other rows when asked again: of what stays out only codes leave it."""
+    decided = gate.decide(source)
+    columns = _columns(decided)
     allowed = decided.code == 0
     passing = decided.select(
         *TALLIED,
         **{name: ibis.ifelse(allowed, column, ibis.null(column.type())) for name, column in columns.items()},
     )
-    names = list(columns)
     for batch in duck.batches(passing, BATCH_ROWS):
         tally.add_batch(batch)
-        yield batch.filter(pc.equal(batch["code"], 0)).select(names)
+        yield batch.filter(pc.equal(batch["code"], 0)).select(list(columns))
+
+
+def _columns(table: ir.Table) -> dict[str, ir.Value]:
+    kinds = {"created_at": "int64", "addressees": "array<string>", "topics": "array<string>"}
+    columns = {
+        name: table[name] if name in table.columns else ibis.null(kinds.get(name, "string"))
+        for name in FIELDS
+    }
+    return columns | ({"salt": table["salt"]} if "salt" in table.columns else {})
 
 
 def _record(home: Home, manifest: Manifest, digest: str, pinned: bool) -> int:

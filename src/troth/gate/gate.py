@@ -31,6 +31,7 @@ from troth.gate.plan import (
     AUTHOR_ALONE,
     KEY_SIGNS,
     SmallSide,
+    allowed,
     decided,
     kind_key,
 )
@@ -90,6 +91,11 @@ class Gate:
         """
         records = open_records(source)
         return decided(records, self.small_side(records))
+
+    def allowed(self, source: Source) -> ir.Table:
+        """The allowed records of a table and nothing else: quicker than ``decide`` where no reason is asked for."""
+        records = open_records(source)
+        return allowed(records, self.small_side(records))
 
     def summary(self, source: Source) -> Summary:
         """Decide a table and count."""
