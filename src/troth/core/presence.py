@@ -17,7 +17,7 @@ import json
 from dataclasses import dataclass
 from typing import Final
 
-from troth.core.errors import BadInput
+from troth.core.errors import BadInput, Place
 from troth.core.findings import Findings
 from troth.core.manifest import Manifest, check_release_id
 from troth.core.merkle import HASH_BYTES, leaf_hash
@@ -48,6 +48,7 @@ SECRET_TYPE: Final = "troth/secret/v1"  # noqa: S105 - the name of a format
 MAX_SECRET_BYTES: Final = 1024
 
 _SHOWN: Final = 20
+_TEXT: Final = 60
 _TWO_PARTIES: Final = (
     "a message belongs to everybody it was sent between: if you wrote to one another, your proof also says"
     " something about the others"
@@ -149,7 +150,8 @@ def parse_proof(data: bytes, source: str) -> Proof:
     shape = _read_json(data, source)
     shape.need("type").as_one_of((TYPE,))
     claim = shape.need("claim").as_one_of((PRESENCE, ABSENCE))
-    details, others = None, ()
+    details: Details | None = None
+    others: tuple[bytes, ...] = ()
     if claim == PRESENCE:
         inner = shape.need("details")
         head = inner.get("head")
@@ -168,7 +170,7 @@ def parse_proof(data: bytes, source: str) -> Proof:
         rows=tuple(map(_opened_row, rows.items())) if rows else None,
     )
     if proof.write() != data:
-        raise BadInput(f"{source} is not in the form in which proofs are written: it was altered")
+        raise BadInput("is not in the form in which proofs are written: it was altered")
     return proof
 
 
@@ -192,7 +194,11 @@ def parse_secret(data: bytes, source: str) -> Credential:
     shape.need("type").as_one_of((SECRET_TYPE,))
     credential = _credential(shape)
     if write_secret(credential) != data:
-        raise BadInput(f"{source} is not in the form in which secrets are written")
+        raise BadInput(
+            "is not in the form in which secrets are written",
+            place=Place(source),
+            remedy="take the file as it was handed out",
+        )
     return credential
 
 
@@ -219,12 +225,16 @@ def check_proof(
     findings.kind = proof.claim
     manifest = signed.manifest
     if (proof.release, proof.manifest) != (manifest.release, signed.digest):
-        findings.error(f"is about another release than {manifest.release}, or about another manifest of it", source)
+        findings.error(
+            f"is about another release than {manifest.release}, or about another manifest of it", source
+        )
         return proof
     if mine is not None and not _same(mine, proof.credential):
         findings.error("is not about the account and secret of the secret file", source)
     if manifest.set_root is None or manifest.directory_root is None:
-        findings.error("the release was sealed without a set of its members: nothing can be proved of it", source)
+        findings.error(
+            "the release was sealed without a set of its members: nothing can be proved of it", source
+        )
         return proof
     _check_directory(proof, bytes.fromhex(manifest.directory_root), findings)
     _check_set(proof, manifest, bytes.fromhex(manifest.set_root), findings)
@@ -359,7 +369,14 @@ def _honoured(head: int | None, stop: int) -> str:
 
 def _spelled(row: Row) -> str:
     when = "at an unknown time" if row.created_at is None else _instant(row.created_at)
-    return f"{row.category} {row.id}, {when}"
+    title = f" “{_plain(row.title)}”" if row.title else ""
+    return f"{when}, {_plain(row.category)}{title} ({_plain(row.id)})"
+
+
+def _plain(text: str) -> str:
+    """Text of somebody else's, short and without anything that could play tricks on a terminal."""
+    shown = "".join(one if one.isprintable() else "�" for one in text[:_TEXT])
+    return shown if len(text) <= _TEXT else f"{shown}…"
 
 
 def _instant(microseconds: int) -> str:
@@ -374,11 +391,11 @@ def _instant(microseconds: int) -> str:
 
 def _read_json(data: bytes, source: str) -> Shape:
     if len(data) > MAX_PROOF_BYTES:
-        raise BadInput(f"{source} is larger than any proof")
+        raise BadInput("is larger than any proof")
     try:
         return Shape(json.loads(data), source)
     except (ValueError, RecursionError) as error:
-        raise BadInput(f"{source} holds no JSON: {type(error).__name__}") from None
+        raise BadInput(f"holds no JSON: {type(error).__name__}", place=Place(source)) from None
 
 
 def _credential(shape: Shape) -> Credential:

@@ -24,6 +24,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
+from itertools import pairwise
 from typing import Final
 
 from troth.core.errors import BadInput
@@ -194,7 +195,7 @@ def _names(data: bytes, width: int, behind: int) -> list[bytes]:
 
 
 def _check_order(names: Sequence[bytes], index: int, bits: int) -> None:
-    if any(left >= right for left, right in zip(names, names[1:], strict=False)):
+    if any(left >= right for left, right in pairwise(names)):
         raise BadInput("is no bucket: what it lists is not in strictly ascending order")
     if any(bucket_of(name, bits) != index for name in names):
         raise BadInput("lists something that belongs into another bucket")

@@ -30,6 +30,8 @@ CREATE TABLE accounts (
   handed_out INTEGER,
   forget_at INTEGER
 ) STRICT;
+CREATE TABLE state (key TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT ROWID;
+INSERT INTO state VALUES ('generation', '0');
 """
 
 
@@ -63,13 +65,14 @@ class Accounts:
 
     def ensure(self, subjects: Iterable[str]) -> int:
         """Give each subject that has no account one; how many were made. Raises as ``find``."""
-        with self._open() as connection:
+        with self._open(writing=True) as connection:
             before = connection.total_changes
             connection.executemany(
                 "INSERT INTO accounts (subject, account, secret) VALUES (?, ?, ?) ON CONFLICT DO NOTHING",
                 self._drawn(subjects),
             )
-            return connection.total_changes - before
+            made = connection.total_changes - before
+            return _counted(connection, made)
 
     def _drawn(self, subjects: Iterable[str]) -> Iterator[tuple[str, bytes, bytes]]:
         for subject in subjects:
@@ -78,7 +81,7 @@ class Accounts:
 
     def hand_out(self, subject: str, now: int) -> None:
         """Note that the member was given the secret. Raises as ``find``."""
-        with self._open() as connection:
+        with self._open(writing=True) as connection:
             connection.execute("UPDATE accounts SET handed_out = ? WHERE subject = ?", (now, subject))
 
     def forget(self, subject: str, at: int, now: int) -> None:
@@ -88,7 +91,7 @@ class Accounts:
         """
         if not self.path.exists():
             return
-        with self._open() as connection:
+        with self._open(writing=True) as connection:
             connection.execute("UPDATE accounts SET forget_at = ? WHERE subject = ?", (at, subject))
         self.purge(now)
 
@@ -96,13 +99,25 @@ class Accounts:
         """Forget the accounts whose erasure has come; how many. Raises as ``find``."""
         if not self.path.exists():
             return 0
-        with self._open() as connection:
-            return connection.execute("DELETE FROM accounts WHERE forget_at <= ?", (now,)).rowcount
+        with self._open(writing=True) as connection:
+            gone = connection.execute("DELETE FROM accounts WHERE forget_at <= ?", (now,)).rowcount
+            return _counted(connection, gone)
 
-    def count(self) -> int:
-        """How many accounts there are. Raises as ``find``."""
+    @property
+    def generation(self) -> int:
+        """A number that grows whenever accounts come or go. Raises as ``find``."""
+        return int(self.recall("generation") or 0)
+
+    def recall(self, key: str) -> str | None:
+        """What was noted under a key. Raises as ``find``."""
         with self._open() as connection:
-            return int(connection.execute("SELECT COUNT(*) FROM accounts").fetchone()[0])
+            row = connection.execute("SELECT value FROM state WHERE key = ?", (key,)).fetchone()
+        return None if row is None else str(row[0])
+
+    def note(self, key: str, value: str) -> None:
+        """Note something under a key. Raises as ``find``."""
+        with self._open(writing=True) as connection:
+            connection.execute("INSERT OR REPLACE INTO state VALUES (?, ?)", (key, value))
 
     def batches(self) -> Iterator[list[tuple[str, bytes, bytes]]]:
         """All (subject, account, secret), a batch at a time, of one state of the file. Raises as ``find``."""
@@ -123,29 +138,40 @@ class Accounts:
             return [row for row in found if row is not None]
 
     @contextmanager
-    def _open(self) -> Iterator[sqlite3.Connection]:
+    def _open(self, *, writing: bool = False) -> Iterator[sqlite3.Connection]:
         try:
             if not self.path.exists():
                 _create(self.path)
             with closing(_connect(self.path)) as connection:
                 _check(self.path, connection)
-                connection.execute("BEGIN IMMEDIATE" if os.access(self.path, os.W_OK) else "BEGIN")
+                connection.execute("BEGIN IMMEDIATE" if writing else "BEGIN")
                 try:
                     yield connection
                 except BaseException:
                     connection.execute("ROLLBACK")
                     raise
                 connection.execute("COMMIT")
-        except sqlite3.Error as error:
+        except sqlite3.OperationalError as error:
             raise Unavailable(
                 f"storage failed: {error}",
                 place=Place(str(self.path)),
                 remedy="check space, permissions and the disk, then repeat",
             ) from None
+        except sqlite3.DatabaseError as error:
+            raise _corrupt(self.path, str(error)) from None
+
+
+def _counted(connection: sqlite3.Connection, changed: int) -> int:
+    if changed:
+        connection.execute(
+            "UPDATE state SET value = CAST(CAST(value AS INTEGER) + 1 AS TEXT) WHERE key = 'generation'"
+        )
+    return changed
 
 
 def _connect(path: Path) -> sqlite3.Connection:
-    connection = sqlite3.connect(path, timeout=_BUSY_SECONDS, isolation_level=None)
+    # The engine takes batches from threads of its own, one at a time.
+    connection = sqlite3.connect(path, timeout=_BUSY_SECONDS, isolation_level=None, check_same_thread=False)
     connection.execute("PRAGMA synchronous = FULL")
     # What is forgotten leaves the file: freed pages are overwritten, and the journal is emptied.
     connection.execute("PRAGMA secure_delete = ON")
@@ -177,22 +203,20 @@ def _create(path: Path) -> None:
 
 
 def _check(path: Path, connection: sqlite3.Connection) -> None:
-    try:
-        application = connection.execute("PRAGMA application_id").fetchone()[0]
-        version = connection.execute("PRAGMA user_version").fetchone()[0]
-    except sqlite3.OperationalError:
-        raise
-    except sqlite3.DatabaseError:
-        application, version = 0, 0
-    if application != APPLICATION_ID:
-        raise Corrupt(
-            "this file holds no accounts of Troth",
-            place=Place(str(path)),
-            remedy="restore it from a backup; it is not made anew, since members hold secrets of it",
-        )
+    if connection.execute("PRAGMA application_id").fetchone()[0] != APPLICATION_ID:
+        raise _corrupt(path, "this file holds no accounts of Troth")
+    version = connection.execute("PRAGMA user_version").fetchone()[0]
     if version > SCHEMA_VERSION:
         raise BadInput(
             f"this file is of version {version}; this Troth knows versions up to {SCHEMA_VERSION}",
             place=Place(str(path)),
             remedy="use a newer Troth; nothing was changed",
         )
+
+
+def _corrupt(path: Path, what: str) -> Corrupt:
+    return Corrupt(
+        what,
+        place=Place(str(path)),
+        remedy="restore it from a backup; it is not made anew, since members hold secrets of it",
+    )
