@@ -69,6 +69,21 @@ class Home:
         """The operator's public key."""
         return self.path / "keys" / "operator.pub"
 
+    @property
+    def accounts_path(self) -> Path:
+        """The accounts and secrets of members, apart from the ledger."""
+        return self.path / "members.sqlite3"
+
+    @property
+    def sets_path(self) -> Path:
+        """The folder of the releases' sets: tiles that may be published."""
+        return self.path / "sets"
+
+    @property
+    def directories_path(self) -> Path:
+        """The folder of the directories of accounts: tiles that may be published."""
+        return self.path / "directories"
+
     # ledger
 
     def reading(self) -> Ledger:

@@ -31,7 +31,10 @@ _COMMANDS: Final = {
     "check": ("troth.cli.decide:check", "A gate for pipelines: may the rows of a data set be used?"),
     "test": ("troth.cli.decide:test", "Run case files."),
     "release": ("troth.cli.release:release", "Sealed training data: build, list, show, diff."),
-    "verify": ("troth.cli.release:verify", "Check a release offline."),
+    "member": ("troth.cli.proofs:member", "Members' secrets, to prove with."),
+    "directory": ("troth.cli.proofs:directory", "What binds accounts to secrets: seal, list."),
+    "prove": ("troth.cli.proofs:prove", "Are a member's messages in a release? A proof either way."),
+    "verify": ("troth.cli.release:verify", "Check releases and proofs offline."),
 }
 
 

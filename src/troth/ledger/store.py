@@ -204,6 +204,15 @@ class Ledger:
         )
         return _stored(rows)
 
+    def acts(self, kind: str) -> list[tuple[int, Act]]:
+        """The acts of one public type, with their positions; reads no member's entries."""
+        rows = self._select(
+            "SELECT position, type, time, commitment, body FROM entries"
+            " WHERE type <> 'member' AND type = ? ORDER BY position",
+            (kind,),
+        )
+        return [(one.position, one.what) for one in _stored(rows) if isinstance(one.what, Act)]
+
     def history(self, subject: str, stop: int | None = None) -> list[tuple[int, Event]]:
         """The entries of one member before a position, erased ones left out."""
         rows = self._select(
