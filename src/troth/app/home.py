@@ -7,6 +7,7 @@ import os
 import secrets
 import shutil
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -75,8 +76,8 @@ class Home:
         """The ledger, for reading; close it."""
         return Ledger.read(self.ledger_path)
 
-    def writing(self) -> Ledger:
-        """The ledger, for writing; close it."""
+    def writing(self) -> AbstractContextManager[Ledger]:
+        """The ledger, for writing, in a ``with``."""
         ledger = Ledger.write(self.ledger_path)
         ledger.free_space_floor = self.config.free_space_floor
         return ledger

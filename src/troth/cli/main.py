@@ -31,6 +31,9 @@ _COMMANDS: Final = {
     "check": ("troth.cli.decide:check", "A gate for pipelines: may the rows of a data set be used?"),
     "test": ("troth.cli.decide:test", "Run case files."),
     "release": ("troth.cli.release:release", "Sealed training data: build, list, show, diff."),
+    "serve": ("troth.cli.serve:serve", "Pages for members, operators and auditors, and the API."),
+    "account": ("troth.cli.serve:account", "Who may sign in to the server: add, list, disable."),
+    "token": ("troth.cli.serve:token", "Which programs may use the API: add, revoke."),
     "verify": ("troth.cli.release:verify", "Check a release offline."),
 }
 
