@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import re
+import textwrap
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
-from typing import Final
+from typing import Any, Final
 
 from markupsafe import Markup
 
 VERDICT_COLORS: Final = {"allowed": "#2f8f6b", "denied": "#b4552d", "gap": "#8a7bb8"}
 _SHOWN: Final = 14
 _INK: Final = "#7b8794"
+_WIDTH: Final = 520
+_LABELS: Final[Any] = {"labelLimit": 0, "labelExpr": "split(datum.label, '|')"}
+_ROOM: Final[Any] = {"left": 48, "right": 24, "top": 5, "bottom": 5}
+"""Browsers draw letters wider than the library reckons."""
 _STYLE: Final = re.compile(r' style="([^"]*)"')
 
 
@@ -28,15 +33,21 @@ def bars(title: str, counts: Mapping[str, int], *, color: str = "#3a7ca5") -> Ma
 def _bars(title: str, rows: tuple[tuple[str, int], ...], color: str) -> Markup:
     import altair as alt
 
-    values = [{"label": label, "n": count} for label, count in rows]
+    values = [{"label": _wrapped(label), "n": count} for label, count in rows]
+    deepest = max((str(one["label"]).count("|") for one in values), default=0)
     base = alt.Chart(alt.InlineData(values=values)).encode(
-        y=alt.Y("label:N", sort=None, title=None, axis=alt.Axis(labelLimit=300)),
+        y=alt.Y("label:N", sort=None, title=None, axis=_LABELS),
         x=alt.X("n:Q", title=None, axis=alt.Axis(format=",d", tickCount=4, tickMinStep=1)),
     )
     chart = base.mark_bar(color=color, cornerRadiusEnd=2) + base.mark_text(
         align="left", dx=5, color=_INK, fontSize=12
     ).encode(text=alt.Text("n:Q", format=",d"))
-    return _drawn(chart.properties(width=420, height=alt.Step(26)), title)
+    return _drawn(chart.properties(width=_WIDTH, height=alt.Step(28 + 15 * deepest)), title)
+
+
+def _wrapped(label: str) -> str:
+    """A long label in lines of some forty signs, parted by bars."""
+    return "|".join(textwrap.wrap(label.replace("|", "/"), 40)) or " "
 
 
 def verdicts(title: str, groups: Mapping[str, Mapping[str, int]]) -> Markup:
@@ -58,7 +69,7 @@ def _verdicts(title: str, rows: tuple[tuple[str, str, int], ...]) -> Markup:
         alt.Chart(alt.InlineData(values=values))
         .mark_bar()
         .encode(
-            y=alt.Y("label:N", sort=None, title=None, axis=alt.Axis(labelLimit=300)),
+            y=alt.Y("label:N", sort=None, title=None, axis=_LABELS),
             x=alt.X("n:Q", title=None, stack=True, axis=alt.Axis(format=",d", tickCount=4, tickMinStep=1)),
             color=alt.Color(
                 "verdict:N",
@@ -68,7 +79,7 @@ def _verdicts(title: str, rows: tuple[tuple[str, str, int], ...]) -> Markup:
             ),
             order=alt.Order("verdict:N"),
         )
-        .properties(width=420, height=alt.Step(26))
+        .properties(width=_WIDTH, height=alt.Step(28))
     )
     return _drawn(chart, title)
 
@@ -93,7 +104,7 @@ def _lines(title: str, points: tuple[tuple[str, str, int], ...]) -> Markup:
                 "series:N", title=None, legend=alt.Legend(orient="top", labelColor=_INK, labelFontSize=12)
             ),
         )
-        .properties(width=460, height=180)
+        .properties(width=_WIDTH, height=180)
     )
     return _drawn(chart, title)
 
@@ -101,7 +112,7 @@ def _lines(title: str, points: tuple[tuple[str, str, int], ...]) -> Markup:
 def _drawn(chart: object, title: str) -> Markup:
     import vl_convert
 
-    configured = chart.properties(background="transparent").configure_view(stroke=None)  # type: ignore[attr-defined]
+    configured = chart.properties(background="transparent", padding=_ROOM).configure_view(stroke=None)  # type: ignore[attr-defined]
     configured = configured.configure_axis(
         labelColor=_INK, labelFontSize=12, gridColor="#8884", domainColor="#8888", tickColor="#8888"
     )

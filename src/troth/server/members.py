@@ -258,7 +258,9 @@ async def written(request: Request) -> Response:
             "releases": charts.bars("Your rows by release", _by_release(held))
             if any(one.rows for one in held)
             else None,
-            "time": charts.lines("Your rows in releases over time", points) if len(points) > 1 else None,
+            "time": charts.lines("Your rows in releases over time", points)
+            if len({at for at, _, _ in points}) > 1
+            else None,
         }
     )
     return render(request, "written.html.j2", held=held, kinds=kinds, reasons=reasons, charts=drawn, use=use)

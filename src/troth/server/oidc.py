@@ -96,7 +96,7 @@ async def finish(request: Request) -> tuple[Account, str]:
         claims = _claims(str(token.get("id_token", "")), keys, provider, trip.nonce)
     except HttpError:
         raise
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001 - see below
         # Authlib raises many kinds; whatever it is, nobody was let in, and its text may hold the code.
         raise HttpError(403, f"the provider's answer does not hold ({type(error).__name__})") from None
     return _account(request.app.state.store, provider, claims), trip.following

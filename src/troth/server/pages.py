@@ -43,7 +43,7 @@ def environment() -> Environment:
     )
     # English is the language that templates are written in; another one is a gettext catalogue of these texts.
     made.install_gettext_translations(gettext.NullTranslations(), newstyle=True)  # type: ignore[attr-defined]
-    made.filters |= {"day": day, "moment": moment, "number": number, "plural": plural}
+    made.filters |= {"day": day, "moment": moment, "number": number, "plural": plural, "words": words}
     return made
 
 
@@ -93,3 +93,9 @@ def number(value: int) -> str:
 def plural(count: int, one: str, many: str) -> str:
     """``1 record``, ``2,000 records``."""
     return f"{count:,} {one if count == 1 else many}"
+
+
+def words(name: str) -> str:
+    """A document's or switch's id as words: ``privacy-policy`` is ``Privacy policy``."""
+    spaced = name.replace("-", " ").replace("_", " ")
+    return spaced[:1].upper() + spaced[1:]

@@ -154,20 +154,20 @@ async def end(request: Request) -> Response:
 @allow(public=True)
 async def to_provider(request: Request, next: str = "") -> Response:  # noqa: A002 - the word in the address
     """Off to the provider."""
-    from troth.server import oidc
+    from troth.server.oidc import start
 
-    return await oidc.start(request, local(next))
+    return await start(request, local(next))
 
 
 @router.get("/sign-in/back")
 @allow(public=True)
 async def from_provider(request: Request) -> Response:
     """Back from the provider."""
-    from troth.server import oidc
+    from troth.server.oidc import COOKIE, finish
 
-    account, following = await oidc.finish(request)
+    account, following = await finish(request)
     answer = begin(request, account, local(following))
-    answer.delete_cookie(oidc.COOKIE)
+    answer.delete_cookie(COOKIE)
     return answer
 
 
