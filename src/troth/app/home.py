@@ -258,11 +258,11 @@ def init(path: Path | str, origin: str | None = None) -> Home:
         public = public_key_text(home.public_key_path)
         with Ledger.create(home.ledger_path) as ledger:
             ledger.append([Act("key", {"use": "release", "public": public, "log": str(key)})])
+            logs.open_log(Home(making, Config(origin=key.name))).publish(ledger)
         config = making / CONFIG
         settings = f"format: {_FORMAT}\nfree_space_floor_mib: {FREE_SPACE_FLOOR // _MIB}\n"
         config.write_text(settings + logs.log_settings(key))
         _sync(config)
-        logs.publish(open_home(making))
         _sync(making)
         # The commit point: before it there is no home, after it a whole one.
         if target.exists():
