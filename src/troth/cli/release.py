@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from troth.app import home as homes
-from troth.app import releases
+from troth.app import logs, releases
 from troth.cli.output import (
     NEW_FILE,
     TEXT,
@@ -173,12 +173,18 @@ def diff(before: Path, after: Path, json_: bool) -> None:
     metavar="FILE",
     help="The operator's public key, had from elsewhere; without it the key in the folder is taken.",
 )
+@click.option(
+    "--policy",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="For receipts and checkpoints: a trust policy, or the verifier key of a log, had from elsewhere.",
+)
 @as_json
-def verify(paths: tuple[Path, ...], keys: tuple[Path, ...], json_: bool) -> None:
-    """Check releases offline. Exit status 1 if something does not hold."""
+def verify(paths: tuple[Path, ...], keys: tuple[Path, ...], policy: Path | None, json_: bool) -> None:
+    """Check releases, receipts and checkpoints offline. Exit status 1 if something does not hold."""
     ok = True
     for path in paths:
-        findings = releases.verify(path, keys)
+        findings = logs.verify(path, policy) if logs.is_log_file(path) else releases.verify(path, keys)
         ok = ok and findings.ok
         if json_:
             print_json(findings.as_json())

@@ -3,7 +3,7 @@
 leaf = SHA-256(0x00 ‖ data), node = SHA-256(0x01 ‖ left ‖ right); the root of nothing is SHA-256("").
 A tree of n leaves splits at the largest power of two below n, so a run of 2^k leaves that starts at a
 multiple of 2^k is a subtree of its own: that lets roots be made in one pass, or in parallel.
-(Proofs of inclusion and consistency come with the public log.)
+Tiles, growth and proofs are in `core.tiles` and `core.proof`.
 """
 
 from __future__ import annotations
