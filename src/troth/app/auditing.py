@@ -62,7 +62,7 @@ def accesses(home: Home, rows: Callable[..., list[tuple[Any, ...]]]) -> list[dic
         rows: reads the server's own database: lines by number.
     """
     with home.reading() as ledger:
-        acts = [(position, act.details) for position, act in ledger.acts() if act.type == "access"]
+        acts = [(position, act.details) for position, act in ledger.all_acts() if act.type == "access"]
     found = []
     for position, details in acts[::-1][:100]:
         first, count = int(str(details["first"])), int(str(details["lines"]))

@@ -15,6 +15,7 @@ import pyarrow as pa
 from troth.app.home import Home, instant_or_now
 from troth.core.decide import Decision, decide
 from troth.core.errors import BadInput, Place
+from troth.core.events import MemberEvent
 from troth.core.reasons import VERDICTS
 from troth.core.values import Record, Use, check_instant
 from troth.core.written import Json
@@ -53,6 +54,11 @@ class HomeGate:
     def terms(self) -> tuple[tuple[str, str], ...]:
         """The versions that verdicts for this use can rest on: (document, version)."""
         return self._gate.terms
+
+    @property
+    def members(self) -> dict[str, list[tuple[int, MemberEvent]]]:
+        """Each member's entries before the position, in order."""
+        return self._gate.known.members
 
     def decide(self, source: Source | None = None) -> ir.Table:
         """The records with their verdicts, lazily: an Ibis table; see ``troth.gate.gate.Gate.decide``."""

@@ -140,7 +140,7 @@ def uses(known: Known, acts: Sequence[Act] = ()) -> list[Use]:
 def acts_of(home: ServedHome) -> list[tuple[int, Act]]:
     """What the operator did, in order: releases and more."""
     with home.reading() as ledger:
-        return ledger.acts()
+        return ledger.all_acts()
 
 
 # the member's side of records

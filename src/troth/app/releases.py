@@ -16,7 +16,7 @@ import ibis.expr.types as ir
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from troth.app import outside
+from troth.app import membersets, outside
 from troth.app.decisions import HomeGate, Progress, files_of, open_gate, stamps_of
 from troth.app.home import Home
 from troth.core.entries import Act
@@ -83,6 +83,7 @@ def build(  # noqa: PLR0913 - the options of one command, all by keyword
     name: str | None = None,
     left_out: Path | None = None,
     progress: Progress | None = None,
+    with_set: bool = True,
 ) -> Built:
     """Build a sealed release of the records that a use may have.
 
@@ -96,6 +97,7 @@ def build(  # noqa: PLR0913 - the options of one command, all by keyword
         name: the release's id; None: one is drawn.
         left_out: a private Parquet file to write with the records that stay out, and why.
         progress: told how many members were folded, and of how many.
+        with_set: also commit to the set of members, so that each can prove to be in it or not.
 
     Raises:
         Refused: nothing is allowed.
@@ -106,7 +108,14 @@ def build(  # noqa: PLR0913 - the options of one command, all by keyword
         gate = open_gate(home, use, at, as_of, progress)
         try:
             return build_from(
-                home, gate, out, source=source, name=name, left_out=left_out, pinned=as_of is not None
+                home,
+                gate,
+                out,
+                source=source,
+                name=name,
+                left_out=left_out,
+                pinned=as_of is not None,
+                with_set=with_set,
             )
         except Conflict:
             continue
@@ -117,7 +126,7 @@ def build(  # noqa: PLR0913 - the options of one command, all by keyword
     )
 
 
-def build_from(
+def build_from(  # noqa: PLR0913 - the options of one command, all by keyword
     home: Home,
     gate: HomeGate,
     out: Path,
@@ -126,6 +135,7 @@ def build_from(
     name: str | None = None,
     left_out: Path | None = None,
     pinned: bool = True,
+    with_set: bool = True,
 ) -> Built:
     """Build a release from a gate that is open already; see ``build``.
 
@@ -151,7 +161,10 @@ def build_from(
             outside.write_left_out(decided, left_out)
         recorded.append(_record(home, manifest, digest, pinned))
 
-    with ThreadPoolExecutor(1) as digester:
+    with (
+        ThreadPoolExecutor(1) as digester,
+        membersets.making(home, gate, release, with_set=with_set) as making,
+    ):
         inputs = [digester.submit(_file, path) for path in files_of(home, source)]
         decided = gate.decide(source)
         tally = Tally()
@@ -162,7 +175,10 @@ def build_from(
             load_signer(home.key_path),
             out,
             commit,
+            make_set=making.make if making else None,
         )
+        if making:
+            making.publish(out)
     return Built(sealed, recorded[0])
 
 
@@ -239,6 +255,8 @@ def _record(home: Home, manifest: Manifest, digest: str, pinned: bool) -> int:
             "rows": manifest.rows,
             "members": manifest.members,
             "row_root": manifest.row_root,
+            "set_root": manifest.set_root,
+            "directory_root": manifest.directory_root,
         },
     )
     with home.writing() as ledger:
@@ -259,11 +277,7 @@ def verify(path: Path, keys: Sequence[Path] | None = None) -> Findings:
 def listed(home: Home) -> list[tuple[int, dict[str, Json]]]:
     """The releases that the ledger knows: entry position and details."""
     with home.reading() as ledger:
-        return [
-            (stored.position, stored.what.details)
-            for stored in ledger.entries()
-            if isinstance(stored.what, Act) and stored.what.type == "release"
-        ]
+        return [(position, act.details) for position, act in ledger.acts("release")]
 
 
 def manifest_of(path: Path) -> Manifest:

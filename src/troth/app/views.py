@@ -167,13 +167,13 @@ def checkpoint(home: Home) -> dict[str, Json]:
 def acts(home: Home, kind: str) -> list[tuple[int, dict[str, Json]]]:
     """The operator's acts of a kind, with their positions."""
     with home.reading() as ledger:
-        return [(position, act.details) for position, act in ledger.acts() if act.type == kind]
+        return [(position, act.details) for position, act in ledger.all_acts() if act.type == kind]
 
 
 def models(home: Home) -> list[dict[str, Json]]:
     """The models that were trained or unlearned, as the ledger knows them, newest first."""
     with home.reading() as ledger:
         found: list[tuple[int, Act]] = [
-            (position, act) for position, act in ledger.acts() if act.type in ("training", "unlearning")
+            (position, act) for position, act in ledger.all_acts() if act.type in ("training", "unlearning")
         ]
     return [{"position": position, "type": act.type, **act.details} for position, act in reversed(found)]

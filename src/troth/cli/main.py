@@ -38,7 +38,10 @@ _COMMANDS: Final = {
     "serve": ("troth.cli.serve:serve", "Pages for members, operators and auditors, and the API."),
     "account": ("troth.cli.serve:account", "Who may sign in to the server: add, list, disable."),
     "token": ("troth.cli.serve:token", "Which programs may use the API: add, revoke."),
-    "verify": ("troth.cli.release:verify", "Check releases, receipts and checkpoints offline."),
+    "member": ("troth.cli.proofs:member", "Members' secrets, to prove with."),
+    "directory": ("troth.cli.proofs:directory", "What binds accounts to secrets: seal, list."),
+    "prove": ("troth.cli.proofs:prove", "Are a member's messages in a release? A proof either way."),
+    "verify": ("troth.cli.release:verify", "Check releases, proofs, receipts and checkpoints offline."),
 }
 
 

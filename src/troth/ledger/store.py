@@ -222,6 +222,15 @@ class Ledger:
         )
         return (Entry(*row) for row in rows)
 
+    def acts(self, kind: str) -> list[tuple[int, Act]]:
+        """The acts of one public type, with their positions; reads no member's entries."""
+        rows = self._select(
+            "SELECT position, type, time, commitment, body FROM entries"
+            " WHERE type <> 'member' AND type = ? ORDER BY position",
+            (kind,),
+        )
+        return [(one.position, one.what) for one in _stored(rows) if isinstance(one.what, Act)]
+
     def history(self, subject: str, stop: int | None = None) -> list[tuple[int, Event]]:
         """The entries of one member before a position, erased ones left out."""
         rows = self._select(
@@ -259,7 +268,7 @@ class Ledger:
             (stop,),
         )
 
-    def acts(self, stop: int | None = None) -> list[tuple[int, Act]]:
+    def all_acts(self, stop: int | None = None) -> list[tuple[int, Act]]:
         """What the operator did before a position: releases and all else that is no promise, notice or choice."""
         rows = self._select(
             "SELECT position, type, time, commitment, body FROM entries"

@@ -11,6 +11,7 @@ from functools import cache, partial
 from typing import Final
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -127,23 +128,38 @@ def _binary(data: bytes | pa.Buffer) -> pa.Array:
 
 
 def sort_leaves(leaves: bytes) -> bytes:
-    """Packed leaves in the order of the row tree: bytewise; equal leaves are kept.
+    """Packed leaves in the order of the row tree: bytewise; equal leaves are kept."""
+    table = np.frombuffer(leaves, np.uint64).reshape(-1, HASH_BYTES // 8)
+    return np.take(table, leaf_order(leaves), axis=0).tobytes()
+
+
+def leaf_order(leaves: bytes) -> npt.NDArray[np.uint64]:
+    """For each place in the row tree, which of the packed leaves stands there.
 
     What is sorted are numbers: the first bits of each leaf, and behind them its place, which is quicker than
     sorting leaves, or places by leaves. The few leaves that share their first bits are set right afterwards.
     """
-    table = np.frombuffer(leaves, np.uint64).reshape(-1, HASH_BYTES // 8)
-    places = np.uint64(max(len(table) - 1, 0).bit_length())
+    count = len(leaves) // HASH_BYTES
+    places = np.uint64(max(count - 1, 0).bit_length())
     heads = np.frombuffer(leaves, ">u8")[:: HASH_BYTES // 8].astype(np.uint64) >> places
-    keys = heads << places | np.arange(len(table), dtype=np.uint64)
+    keys = heads << places | np.arange(count, dtype=np.uint64)
     keys.sort()
-    ordered = np.take(table, keys & ((np.uint64(1) << places) - np.uint64(1)), axis=0)
+    order = keys & ((np.uint64(1) << places) - np.uint64(1))
     heads = keys >> places
     for head in np.unique(heads[1:][heads[1:] == heads[:-1]]):
         start, stop = np.searchsorted(heads, head, "left"), np.searchsorted(heads, head, "right")
-        alike = sorted(row.tobytes() for row in ordered[start:stop])
-        ordered[start:stop] = np.frombuffer(b"".join(alike), np.uint64).reshape(-1, HASH_BYTES // 8)
-    return ordered.tobytes()
+        alike = order[start:stop].tolist()
+        alike.sort(key=lambda one: leaves[one * HASH_BYTES : (one + 1) * HASH_BYTES])
+        order[start:stop] = alike
+    return order
+
+
+def leaf_places(leaves: bytes) -> npt.NDArray[np.uint64]:
+    """For each of the packed leaves its place in the row tree: the inverse of ``leaf_order``."""
+    order = leaf_order(leaves)
+    places = np.empty(len(order), np.uint64)
+    places[order] = np.arange(len(order), dtype=np.uint64)
+    return places
 
 
 def row_root(leaves: bytes, pool: Executor | None = None) -> bytes:
