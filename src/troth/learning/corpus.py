@@ -35,6 +35,7 @@ from troth.release.columns import DATA
 from troth.release.leaves import leaves_of, sort_leaves, unpacked
 from troth.release.load import Loaded
 
+CORPUS_FOLDER: Final = "corpus"
 TEXT: Final = "text.bin"
 ROWS: Final = pa.schema(
     [
@@ -121,9 +122,23 @@ class Size:
 
 
 def build(
-    folder: Path, releases: Sequence[Loaded], plan: Plan, frozen: Frozen, report: Report | None = None
+    folder: Path,
+    releases: Sequence[Loaded],
+    plan: Plan,
+    frozen: Frozen,
+    report: Report | None = None,
+    *,
+    texts: bool = True,
 ) -> Size:
     """Take over the rows of releases into an empty folder. A record that several hold is taken from the first.
+
+    Args:
+        folder: where to.
+        releases: what from.
+        plan: the plan of the model.
+        frozen: what was written down about members before.
+        report: told how many rows are done, and of how many.
+        texts: whether to take the texts over too; without them a member's rows can be found, and no more.
 
     Raises:
         Refused: a release was changed after it was checked.
@@ -136,12 +151,13 @@ def build(
         pa.OSFile(str(folder / files.rows), "wb") as file,
         pa.ipc.new_file(file, ROWS) as writer,
     ):
-        for batch, texts in placed(releases, plan, frozen):
+        for batch, found in placed(releases, plan, frozen):
+            learned = found if texts else [b""] * len(found)
             for row, item in enumerate(items_of(batch), done):
                 names.add(row, item.parties)
-            text.write(b"".join(texts))
-            writer.write_batch(_stored(batch, texts, at))
-            at, done = at + sum(map(len, texts)), done + batch.num_rows
+            text.write(b"".join(learned))
+            writer.write_batch(_stored(batch, learned, at))
+            at, done = at + sum(map(len, learned)), done + batch.num_rows
             if report is not None:
                 report(done, total)
     _write(folder / files.parties, names.table(plan))
@@ -226,7 +242,7 @@ def first_messages(releases: Sequence[Loaded], communities: Frozen) -> dict[str,
     return {
         conversation: communities.communities[author]
         for conversation, (_, _, author) in first.items()
-        if author in communities.communities
+        if author is not None and author in communities.communities
     }
 
 

@@ -15,7 +15,7 @@ import json
 import os
 import re
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -24,12 +24,13 @@ from typing import Any, Final
 from troth.core.errors import BadInput, Conflict, Corrupt, Place
 from troth.core.shards import Plan
 from troth.core.written import Json
-from troth.learning.corpus import Files, Part
+from troth.learning.corpus import CORPUS_FOLDER, Files, Part
 
 MODEL: Final = "model.json"
 STATE: Final = "state.json"
-CORPUS: Final = "corpus"
+
 CERTIFICATES: Final = "certificates"
+ELSEWHERE: Final = "elsewhere"
 _CHECKPOINTS: Final = "checkpoints"
 _HELD: Final = "held"
 _FORMAT: Final = 1
@@ -75,7 +76,7 @@ class Facts:
     name: str
     backend: str
     configuration: dict[str, Json]
-    plan: dict[str, Json] | None
+    plan: dict[str, Json]
     frozen: str | None
     releases: list[Source]
     created_at: int
@@ -87,11 +88,10 @@ class Facts:
     @property
     def is_elsewhere(self) -> bool:
         """Whether it was trained elsewhere and is only registered here."""
-        return self.plan is None
+        return self.backend == ELSEWHERE
 
     def the_plan(self) -> Plan:
-        """The plan of a model that was trained here."""
-        assert self.plan is not None  # noqa: S101 - callers ask is_elsewhere first
+        """The plan; of a model trained elsewhere just its key is of use, for the index of members."""
         return read_plan(self.plan)
 
 
@@ -158,6 +158,8 @@ class Job:
     done: list[Redone] = field(default_factory=list)
     compared: bool = False
     replaced: int | None = None
+    digest: str | None = None
+    digest_before: str | None = None
     old: list[list[str]] = field(default_factory=list)
     forgotten: int | None = None
     destroyed: list[list[str]] | None = None
@@ -178,6 +180,8 @@ class Job:
             return "compare"
         if self.replaced is None:
             return "swap"
+        if self.forgotten is None:
+            return "forget"
         if self.destroyed is None:
             return "destroy"
         return "certify" if self.kind != "training" else "record"
@@ -185,20 +189,24 @@ class Job:
 
 @dataclass(slots=True)
 class State:
-    """Where a model stands. ``honoured``: the ledger's entries before this position were looked at."""
+    """Where a model stands.
+
+    ``honoured``: the ledger's entries before this position were looked at. ``retired``: checkpoints that are not
+    served any more, because what a member took back stands in them, and that wait to be destroyed.
+    """
 
     honoured: int
     files: int = 0
     corpus: int = 0
     jobs: int = 0
     serving: list[Checkpoint] = field(default_factory=list)
+    retired: list[Checkpoint] = field(default_factory=list)
     differences: list[Difference] = field(default_factory=list)
     pending: list[Withdrawn] = field(default_factory=list)
     job: Job | None = None
     certificates: list[str] = field(default_factory=list)
     entry: int | None = None
     training: str | None = None
-    affected: list[int] = field(default_factory=list)
 
     def new_name(self, kind: str, part: Part) -> str:
         """A name in the model's folder that was never used."""
@@ -305,16 +313,26 @@ class ModelFolder:
             raise Conflict("could not be removed", place=Place(str(path)), remedy="check the permissions")
         return True
 
+    def hold_text(self, number: int, texts: Iterable[bytes]) -> None:
+        """Before texts are overwritten: keep them out of serving, if a legal hold keeps the model's data."""
+        if self.holds(self.facts.name) is not None:
+            folder = self.path / _HELD
+            folder.mkdir(mode=0o700, exist_ok=True)
+            path = folder / f"text-{number}.bin"
+            if not path.exists():
+                write_durably(path, b"\n".join(texts))
+
     def sweep(self) -> None:
         """Destroy what the state does not name; for the one that works on the model."""
         with self._lock("state.lock", wait=True):
             state = self.state()
-            named = {one.path for one in (*state.serving, *state.differences)}
+            named = {one.path for one in (*state.serving, *state.retired)}
+            named |= {one.path for one in state.differences}
             if state.job is not None:
                 named |= {one.checkpoint.path for one in state.job.done}
                 named |= {path for path, _ in state.job.old}
-            named |= {f"{CORPUS}/{name}" for name in self.files_of(state).names}
-            for folder in (_CHECKPOINTS, CORPUS):
+            named |= {f"{CORPUS_FOLDER}/{name}" for name in self.files_of(state).names}
+            for folder in (_CHECKPOINTS, CORPUS_FOLDER):
                 for path in sorted((self.path / folder).glob("*")):
                     if f"{folder}/{path.name}" not in named:
                         self.destroy(f"{folder}/{path.name}")
@@ -359,15 +377,25 @@ def sync_folder(path: Path) -> None:
         os.close(descriptor)
 
 
+def sync_file(path: Path) -> None:
+    """Have the disk keep a file."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def remove_tree(path: Path) -> None:
+    """Remove a folder that nothing refers to."""
+    shutil.rmtree(path, ignore_errors=True)
+
+
 def sync_tree(path: Path) -> None:
     """Have the disk keep all files in a folder."""
     for top, _, names in os.walk(path):
         for name in names:
-            descriptor = os.open(Path(top) / name, os.O_RDONLY)
-            try:
-                os.fsync(descriptor)
-            finally:
-                os.close(descriptor)
+            sync_file(Path(top) / name)
         sync_folder(Path(top))
 
 
@@ -411,6 +439,7 @@ def _read_state(path: Path) -> State:
             **{
                 **value,
                 "serving": [Checkpoint(**one) for one in value["serving"]],
+                "retired": [Checkpoint(**one) for one in value["retired"]],
                 "differences": [Difference(**one) for one in value["differences"]],
                 "pending": [Withdrawn(**one) for one in value["pending"]],
                 "job": job,
