@@ -8,10 +8,10 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Final
 
-from troth.core.errors import BadInput, Place, Unavailable
+from troth.core.errors import BadInput, Corrupt, Place, Unavailable
 from troth.learning.backend import Backend, Model
 from troth.learning.honour import honour, subtracts
-from troth.learning.registry import ELSEWHERE, ModelFolder, State
+from troth.learning.registry import ELSEWHERE, STATE, ModelFolder, State
 from troth.ledger.store import Ledger
 
 BACKENDS: Final = {
@@ -61,7 +61,7 @@ class Served:
         self._ledger = Ledger.read(ledger)
         self._clock = clock
         self._device = device
-        self._seen: tuple[int, int] | None = None
+        self._seen: tuple[int, int, int] | None = None
         self._model: Model | None = None
 
     def close(self) -> None:
@@ -81,17 +81,23 @@ class Served:
         Raises:
             Unavailable: nothing of it can be served yet.
         """
-        seen = self._stamp()
-        if self._model is None or seen != self._seen:
+        while self._model is None or self._stamp() != self._seen:
             honour(self._folder, self._backend, self._ledger, self._clock)
             seen = self._stamp()
-            self._model = self._open(self._folder.state())
+            try:
+                self._model = self._open(self._folder.state())
+            except Corrupt:
+                # A worker may have destroyed what was just replaced.
+                if self._stamp() == seen:
+                    raise
+                continue
             self._seen = seen
         return self._model
 
-    def _stamp(self) -> tuple[int, int]:
+    def _stamp(self) -> tuple[int, int, int]:
         """What changes when the ledger grows or the state is replaced."""
-        return self._ledger.size, (self._folder.path / "state.json").stat().st_ino
+        state = (self._folder.path / STATE).stat()
+        return self._ledger.size, state.st_ino, state.st_mtime_ns
 
     def _open(self, state: State) -> Model:
         if not state.serving:

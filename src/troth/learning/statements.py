@@ -7,8 +7,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
 
-import troth.core
-import troth.learning
 from troth.core import shards
 from troth.core.absence import neighbours
 from troth.core.certificate import (
@@ -33,13 +31,13 @@ from troth.ledger.store import Ledger
 PROVENANCE: Final = "https://slsa.dev/provenance/v1"
 BUILD_TYPE: Final = "urn:troth:training:v1"
 _MILLISECOND: Final = 1000
+_PACKAGE: Final = Path(__file__).parents[1]
 
 
 def code() -> dict[str, Any]:
     """The version of Troth that runs, and one digest over the code that trains, plans and certifies."""
     files = []
-    for package in (troth.core, troth.learning):
-        folder = Path(package.__path__[0])
+    for folder in (_PACKAGE / "core", _PACKAGE / "learning"):
         for path in folder.rglob("*.py"):
             name = f"{folder.name}/{path.relative_to(folder).as_posix()}"
             files.append(f"{name} {hashlib.sha256(path.read_bytes()).hexdigest()}")
