@@ -211,7 +211,7 @@ def verify(
     secret: Path | None,
     json_: bool,
 ) -> None:
-    """Check releases, proofs about them, receipts and checkpoints offline. Exit status 1 if something does not hold."""
+    """Check releases, proofs, certificates, receipts and checkpoints offline. Exit status 1 if one does not hold."""
     ok = True
     for path in paths:
         if proofs.takes(path):
