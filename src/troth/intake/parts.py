@@ -65,7 +65,7 @@ def write_part(folder: Path, rows: Sequence[Row], draw: Callable[[int], bytes]) 
     temporary = folder / f".{path.name}.tmp"
     with storage_errors(folder):
         try:
-            _write_durably(table, temporary)
+            write_durably(table, temporary)
             temporary.rename(path)
         finally:
             temporary.unlink(missing_ok=True)
@@ -73,7 +73,8 @@ def write_part(folder: Path, rows: Sequence[Row], draw: Callable[[int], bytes]) 
     return path
 
 
-def _write_durably(table: pa.Table, path: Path) -> None:
+def write_durably(table: pa.Table, path: Path) -> None:
+    """Write a new file, readable by its owner alone, and have the disk keep it."""
     descriptor = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC, 0o600)
     with os.fdopen(descriptor, "wb") as file:
         pq.write_table(table, file, compression="zstd", use_dictionary=_REPEATING, write_page_checksum=True)

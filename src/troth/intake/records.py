@@ -10,7 +10,8 @@ import fcntl
 import hashlib
 import os
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
@@ -168,6 +169,20 @@ class ImportSession:
         else:
             write_part(self._folder, list(new.values()), self._draw)
         self.imported += len(new)
+
+
+@contextmanager
+def locked(folder: Path) -> Iterator[None]:
+    """A store to oneself, for changing what is stored.
+
+    Raises:
+        Unavailable: an import is writing, or storage failed.
+    """
+    lock = _prepare(folder)
+    try:
+        yield
+    finally:
+        os.close(lock)
 
 
 def _digest(text: str) -> bytes:
