@@ -31,6 +31,7 @@ _COMMANDS: Final = {
     "check": ("troth.cli.decide:check", "A gate for pipelines: may the rows of a data set be used?"),
     "test": ("troth.cli.decide:test", "Run case files."),
     "release": ("troth.cli.release:release", "Sealed training data: build, list, show, diff."),
+    "watch": ("troth.cli.watch:watch", "What a change of published documents does; archives of them."),
     "verify": ("troth.cli.release:verify", "Check a release offline."),
 }
 
