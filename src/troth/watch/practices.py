@@ -35,9 +35,19 @@ _LET: Final = frozenset(
     " authorise authorises authorizing authorising grant grants granting give gives giving want wants wish prefer license"
     " help helps instruct direct ask consent".split()
 )
-_OPT: Final = frozenset(
-    "optout object objecting disable toggle withdraw choose decide control manage adjust choice choices setting settings"
-    " preference preferences optin whether unchecking uncheck deselect".split()
+_GRANT: Final = frozenset("grant grants granting authorize authorise instruct direct".split())
+_NO_NAMES: Final = frozenset(
+    "us you your the others other any third users such a an these this them it people anyone all some another our".split()
+)
+_OPT: Final = frozenset("optout disable toggle withdraw unchecking uncheck deselect optin".split())
+_CHOOSE: Final = frozenset("choose decide control manage adjust object whether off".split())
+_BARE_VERBS: Final = frozenset(
+    "use using access copy reproduce extract download distribute exploit utilize utilise create reverse engage attempt"
+    " circumvent sell engaging".split()
+)
+_PURPOSE_STARTS: Final = frozenset("to training developing improving train develop improve for".split())
+_DATA_NOUNS: Final = tuple(
+    (one,) for one in "science protection centre center scientist scientists security privacy controller breach processor".split()
 )
 _SCRAPE: Final = frozenset(
     "scrape scrapes scraping crawl crawls crawling harvest harvesting mine mining spider scraped".split()
@@ -203,6 +213,10 @@ class _Clauses:
     def _at(self, index: int) -> str:
         return self.tokens[index] if 0 <= index < len(self.tokens) else ""
 
+    def _inverted(self, index: int) -> bool:
+        """"nor do we", "under no circumstances will we": the denial stands before its subject."""
+        return self.negated and self._at(index - 1) in ("will", "do", "does", "did", "shall", "may", "can", "would")
+
     def _set(self, actor: str | None) -> None:
         self.actor, self.aside = actor, None
         self.negated = self.stopping = self.opt = False
@@ -217,7 +231,9 @@ class _Clauses:
         elif token == "we":
             if self._relative(before):
                 return
+            inverted = self._inverted(index)
             self._set(SERVICE)
+            self.negated = inverted
         elif token == "us":
             if (
                 before in _LET
@@ -227,6 +243,15 @@ class _Clauses:
                 self._let(SERVICE)
         elif token == "you":
             self._you(index, before, after)
+        elif token in ("our", "the") and before == "to" and self._at(index - 2) in ("consent", "consents", "agree", "agrees", "consenting", "agreeing"):
+            if token == "our" or after in ("use", "processing", "collection", "sharing"):
+                self._let(SERVICE)
+        elif token in ("allow", "permit", "enable", "let") and self.actor == READER and not self.negated and not self.aside:
+            if after not in _NO_NAMES and "to" in self.tokens[index + 2 : index + 8]:
+                self._let(SERVICE)
+        elif token in _GRANT and self.actor == READER and not self.negated and not self.aside:
+            # Whom the reader grants something: us, by whatever name.
+            self._let(SERVICE)
         elif token in ("our", "its", "their") and after in (
             "use", "processing", "training", "development", "reliance", "right", "legitimate", "collection",
         ):  # fmt: skip
@@ -270,7 +295,7 @@ class _Clauses:
             self.modal = "may"
 
     def _you(self, index: int, before: str, after: str) -> None:
-        if before in ("how", "whether", "about") or before in w.DATA or after in ("'",):
+        if before in ("how", "whether", "about", "what", "whatever") or before in w.DATA or after in ("'",):
             return
         if before in ("that", "which", "what", "whatever", "wherever") and (
             self._at(index - 2) in w.DATA or after in w.SUPPLY
@@ -335,7 +360,7 @@ class _Clauses:
             or token in self.names
         ):
             pass
-        elif token not in ("those", "others", "anyone", "nobody", "everyone"):
+        elif token not in ("those", "others", "anyone", "nobody", "everyone") and token not in w.DATA:
             if token not in w.READER_NOUNS | w.THIRD_NOUNS:
                 return
         acts = after in _AFTER_ACTOR or (
@@ -353,8 +378,10 @@ class _Clauses:
             self._set(kind)
             self.negated, self.stopping = keep
             return
+        lately = self.tokens[max(0, index - 5) : index]
         no = (
             before == "no"
+            or (self.negated and any(one in ("nor", "neither", "none", "no") for one in lately))
             or (before in ("third", "service") and self._at(index - 2) == "no")
             or token == "nobody"
         )
@@ -418,9 +445,16 @@ class _Clauses:
 
     def _mode(self, index: int, token: str) -> None:
         after, before = self._at(index + 1), self._at(index - 1)
-        if token in _OPT and (
-            self.actor == READER or self.aside == READER or before in ("to", "can") or token == "optout"
+        if token == "off" and self.actor == SERVICE and before in ("switched", "turned"):
+            self.negated = True
+        elif token == "optout" and self.actor == SERVICE and before in ("have", "has", "we", "is", "are"):
+            self.negated = True
+        elif token in ("stop", "prevent", "avoid", "exclude") and before == "to" and self.actor in (None, READER) and (
+            frozenset(self.tokens[index + 1 : index + 5]) & frozenset(("your", "us", "our"))
         ):
+            self.opt = True
+            return
+        elif self._offers_choice(index, token, before, after):
             self.opt = True
         elif token in w.MODAL or token in ("do", "does", "is", "are", "did", "has", "have"):
             if (
@@ -437,6 +471,15 @@ class _Clauses:
                 self.modal = "will"
         if token in w.NOT and not self._no_denial(index, token, after):
             self.negated = True
+            if token == "no" and after in ("license", "licence", "right", "rights", "permission"):
+                self.stopping = True
+        elif token in w.STOPPING and (before in ("not", "never", "nothing") or "nothing" in self.tokens[max(0, index - 6) : index]):
+            # "does not prevent us from", "nothing here restricts": a denial of a denial.
+            self.negated = self.stopping = False
+            if after == "us" or (after in ("our", "the") and self._at(index + 2) in ("right", "company")):
+                self._set(SERVICE)
+        elif token in ("allow", "permit", "authorize", "authorise") and self.negated and self.actor == SERVICE:
+            self.stopping = True
         elif token in w.STOPPING and not (
             token == "without" and after not in ("using", "being", "training", "ever")
         ):
@@ -445,6 +488,21 @@ class _Clauses:
                     "are", "is", "be", "strictly", "expressly", "be", "not", "any", ":", "", "following", "the", "from", "you",
                     "explicitly", "specifically", "otherwise", "otherwise"):  # fmt: skip
                     self.negated = self.stopping = True
+
+    def _offers_choice(self, index: int, token: str, before: str, after: str) -> bool:
+        """"you can opt out of …", "choose whether we …", "turn off …"."""
+        if self.negated or not (self.actor in (READER, None) or self.aside == READER or token == "optout"):
+            return False
+        if token in _OPT:
+            return True
+        if token not in _CHOOSE:
+            return False
+        if token == "off":
+            return before in ("turn", "switch", "turned", "turning", "switched", "switching", "toggle") or after in ("model", "ai", "training")
+        if token == "object":
+            return after == "to"
+        ahead = self.tokens[index + 1 : index + 8]
+        return token == "whether" or any(one in ("whether", "if", "how", "our", "we", "your", "us") for one in ahead)
 
     def _no_denial(self, index: int, token: str, after: str) -> bool:
         if self.actor == READER or self.aside == READER:
@@ -468,6 +526,9 @@ class _Clauses:
                 "event",
                 "liability",
             )
+        if token == "not" and after in ("affect", "apply", "impact", "undo", "reverse"):
+            # "will not affect training that took place": the training stands.
+            return True
         return after in ("limited", "responsible", "liable", "guarantee", "applicable", "required") or (
             token == "not" and after in ("available",)
         )
@@ -483,11 +544,15 @@ class _Clauses:
         whose = self._whose(hit.at)
         negated = self.negated
         rule = hit.rule
-        if self.opt and actor in (READER, None):
+        if self.opt and actor in (READER, None) and not self._reserved(actor, whose, hit.at):
             actor, negated, implied, rule = SERVICE, False, True, "training-implied-by-opt-out"
             condition = condition or "opt-out"
             if self._denied_later(hit.at):
                 negated, rule = True, "promise-not-to-train"
+        elif not negated and self._not_on_yours(hit.at):
+            negated = True
+        elif self._reserved(actor, whose, hit.at):
+            actor, negated = READER, True
         elif self._says_forbidden(hit.at, self.tokens):
             negated = True
             if actor != SERVICE or whose != READER:
@@ -496,6 +561,8 @@ class _Clauses:
             actor = self._by_default(hit, reads, whose, negated)
             if actor is None:
                 return
+        if actor == THIRD and negated and whose != READER:
+            actor = READER
         if actor != READER and self.stopping and negated and whose != READER and not self.explicit_promise():
             actor = READER
         if (
@@ -505,6 +572,9 @@ class _Clauses:
             and not sentence & frozenset(("we", "us"))
         ):
             actor = READER
+        if hit.passive and whose != READER and not implied and not negated and actor != READER:
+            # "models are trained on large amounts of text": nobody's data in particular.
+            return
         if hit.own_of_reader and actor in (SERVICE, AFFILIATE) and not negated:
             # A model made for the reader alone.
             return
@@ -531,36 +601,43 @@ class _Clauses:
             )
         )
 
+    def _not_on_yours(self, at: int) -> bool:
+        """"we train on licensed texts, never on your files"."""
+        rest = self.tokens[at:]
+        return any(
+            token in ("not", "never") and rest[index + 1 : index + 2] in (("on",), ("with",), ("your",), ("from",))
+            and "your" in rest[index + 1 : index + 4]
+            for index, token in enumerate(rest)
+        )
+
+    def _reserved(self, actor: str | None, whose: str, hit_at: int) -> bool:
+        """"rights of text and data mining are reserved", "… is a violation of these terms"."""
+        words = frozenset(self.tokens)
+        if whose == READER and "your" in words:
+            return False
+        if ("tdm" in words and "our" not in self.tokens[max(0, hit_at - 3) : hit_at]) or words & frozenset(("reserved",)):
+            return True
+        return actor is None and bool(words & frozenset(("violation", "violates", "violate", "breach", "breaches", "infringes", "infringement")))
+
     def explicit_promise(self) -> bool:
         """Whether it is we who stop others from using the reader's data."""
         return bool(frozenset(self.tokens) & frozenset(("your", "yours", "personal")))
 
     def _by_default(self, hit: Hit, reads: frozenset[str], whose: str, negated: bool) -> str | None:
-        first = self._at(0)
-        sentence = frozenset(self.tokens)
-        if sentence & _SCRAPE and "we" not in reads:
+        """Who acts where no subject is named; None: nobody in particular, so nothing is said of a practice."""
+        words = frozenset(self.tokens)
+        ours = "our" in words
+        if words & _SCRAPE and "we" not in reads:
             return READER
-        if negated and whose != READER and "our" not in sentence & frozenset(("our",)):
-            return READER
+        if negated:
+            says = words & frozenset(("is", "are")) and "used" in words and not ours
+            return SERVICE if whose == READER or says else READER
         if whose == READER or "we" in reads or "us" in reads:
             return SERVICE
-        if first in ("use", "using", "access", "copy", "reproduce", "extract", "download", "distribute", "exploit", "utilize",
-                     "utilise", "create", "reverse", "engage", "attempt", "circumvent", "sell", "engaging") and sentence & w.SERVICE_THINGS and not sentence & frozenset(("your",)):  # fmt: skip
-            return None if self.context & _PRACTICE_HEADS and not negated and "our" in sentence else READER
-        if negated:
-            return READER
-        if "our" in sentence or first in (
-            "to",
-            "training",
-            "developing",
-            "improving",
-            "train",
-            "develop",
-            "improve",
-            "for",
-        ):
-            if hit.passive and "our" not in sentence:
-                return None
+        practice = self.kind in ("item", "cell") and bool(self.context & _PRACTICE_HEADS)
+        if self._at(0) in _BARE_VERBS and words & w.SERVICE_THINGS and "your" not in words:
+            return None if practice and ours else READER
+        if ours or practice or (self._at(0) in _PURPOSE_STARTS and not hit.passive):
             return SERVICE
         return None
 
@@ -597,6 +674,10 @@ class _Clauses:
                 one in ("not", "never") for one in rest[max(0, index - 3) : index]
             ):
                 return True
+            if token in ("requires", "require", "needs") and any(
+                one in ("license", "licence", "permission", "agreement", "approval", "authorisation", "authorization") for one in rest[index : index + 6]
+            ):
+                return True
             if token in ("we", "you", ";") and index:
                 return False
         return False
@@ -611,7 +692,7 @@ class _Clauses:
                 return READER
             if (
                 token in ("you", "users", "members", "customers", "individuals")
-                and any(one in w.SUPPLY for one in following[:3])
+                and any(one in w.SUPPLY for one in following)
                 and any(one in w.DATA for one in together[max(0, index - 4) : index + 8])
             ):
                 return READER
@@ -619,6 +700,8 @@ class _Clauses:
                 return READER
             if (
                 token in ("information", "data")
+                and not (self.actor is None and following[:1] == ("used",))
+                and following[:1] not in _DATA_NOUNS
                 and not any(
                     one in ("public", "publicly", "licensed") for one in together[max(0, index - 2) : index]
                 )

@@ -21,7 +21,7 @@ _ANNOUNCE: Final = frozenset(
 _ANALYSE: Final = frozenset(
     "analyze analyzes analyse analyses analyzing analysing analysis analyzed analysed".split()
 )
-_FAR, _NEAR, _OBJECT = 18, 7, 14
+_FAR, _NEAR, _CLOSE, _OBJECT = 18, 7, 5, 14
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,16 +100,16 @@ def _trains(tokens: tuple[str, ...], index: int, has_ai: bool) -> tuple[str, int
     for step, one in enumerate(tokens[index + 1 : index + 1 + _FAR]):
         if one in w.AI_CORE:
             return "train-models", 100
-        if one in w.HUMAN and one not in ("agents",) and step < _NEAR and not technology:
+        if one in w.HUMAN and step < _NEAR and _human(tokens, index + 1 + step, technology):
             return None
         if one in (".", ";", ":") or (one in ("we", "you") and step > 1):
             break
-        if one in w.TECHNOLOGY and step < _NEAR:
+        if one in w.TECHNOLOGY and step < _NEAR or (token in ("train", "finetune") and one in w.FEATURE and step < _CLOSE):
             technology = True
     if technology:
         return ("train-models", 96) if has_ai else ("train-technology", 88)
-    near = tokens[max(0, index - 4) : index]
-    if any(one in w.AI_CORE for one in near):
+    near = tokens[max(0, index - (2 if token in w.TRAIN_NOUN else 4)) : index]
+    if any(one in w.AI_CORE for one in near) and (tokens[index + 1 : index + 2] or ("",))[0] not in w.HUMAN:
         if token == "trained" and not _on_data(tokens, index):
             return None
         return "train-models", 96
@@ -120,6 +120,13 @@ def _trains(tokens: tuple[str, ...], index: int, has_ai: bool) -> tuple[str, int
     return None
 
 
+def _human(tokens: tuple[str, ...], at: int, technology: bool) -> bool:
+    """Whether people are trained: "our staff", "support agents"; not "AI agents"."""
+    if tokens[at] in w.TECHNOLOGY:
+        return tokens[at - 1] in ("support", "service", "care", "human", "customer", "sales", "call")
+    return not technology
+
+
 def _bare(tokens: tuple[str, ...], index: int, has_ai: bool) -> tuple[str, int] | None:
     """ "for training", "training purposes", "as training data" where the sentence speaks of AI."""
     before = tokens[index - 1] if index else ""
@@ -128,8 +135,12 @@ def _bare(tokens: tuple[str, ...], index: int, has_ai: bool) -> tuple[str, int] 
         return (
             ("training-data", 92) if has_ai and before in ("as", "for", "of", "our", "into", "its") else None
         )
+    if tokens[index] == "training" and "already" in tokens[index : index + 6] and "your" in tokens:
+        return "training-done-already", 90
     if not has_ai:
         return None
+    if after in ("on", "with") and tokens[index + 2 : index + 3] and tokens[index + 2] in ("it", "them", "your", "this", "that", "these", "such", "their", "the", "our", "data", "user", "customer", "content"):
+        return "train-models", 94
     if before in (
         "for",
         "from",
@@ -210,7 +221,7 @@ def _object_before(tokens: tuple[str, ...], index: int) -> tuple[str, int] | Non
 def _head(tokens: tuple[str, ...], at: int) -> tuple[str, int] | None:
     """What an AI word belongs to: models (built on data) or features (that use them)."""
     for one in tokens[at + 1 : at + 6]:
-        if one in w.MODEL:
+        if one in w.MODEL or one in ("dataset", "datasets"):
             return "build-models", 92
         if one in w.TECHNOLOGY - frozenset(
             ("tools", "tool", "assistant", "assistants", "chatbot", "chatbots", "agents", "agent")
@@ -233,7 +244,8 @@ def _head(tokens: tuple[str, ...], at: int) -> tuple[str, int] | None:
         if one in w.FEATURE or one in w.TECHNOLOGY:
             return None
         break
-    return "build-models", 86
+    words = frozenset(tokens)
+    return ("build-models", 86) if words & w.DATA or words & w.OWNED else None
 
 
 def _learns(tokens: tuple[str, ...], index: int) -> tuple[str, int] | None:
@@ -266,6 +278,10 @@ def _purpose(tokens: tuple[str, ...], index: int) -> tuple[str, int] | None:
     """ "for machine learning purposes"."""
     rest = tokens[index + 1 : index + 5]
     before = tokens[max(0, index - 3) : index]
-    if "for" in before and any(one in ("purposes", "research") for one in rest):
+    if "for" not in before:
+        return None
+    if any(one in ("purposes", "research") for one in rest):
         return "train-models", 84
+    if before[-1:] == ("for",) and frozenset(tokens) & w.DATA and (not rest or rest[0] in (".", ",", "and", "or", "(", ";")):
+        return "train-models", 82
     return None

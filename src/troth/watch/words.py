@@ -15,7 +15,7 @@ def _set(words: str) -> frozenset[str]:
 
 # --- artificial intelligence --------------------------------------------------------------------
 
-AI: Final = _set("ai ml llm llms genai gpt chatgpt grok gemini copilot")
+AI: Final = _set("ai ais ml llm llms genai gpt chatgpt grok gemini copilot")
 MODEL: Final = _set("model models algorithm algorithms classifier classifiers neural")
 AI_CORE: Final = AI | MODEL
 TECHNOLOGY: Final = _set(
@@ -48,7 +48,7 @@ HUMAN: Final = _set(
     " officers volunteers courses course sessions session classes class workshops workshop videos video programs"
     " programme programmes provider providers plans plan lessons lesson certification certifications events event"
     " seminars webinars guides partners humans human specialists users individuals analysts annotators colleagues"
-    " members trainers curriculum modules schedule students learners"
+    " members trainers curriculum modules schedule students learners material materials resources"
 )
 
 # --- who ----------------------------------------------------------------------------------------
@@ -84,7 +84,7 @@ NOT_NAMES: Final = _set(
 MAY: Final = _set("may can could might")
 WILL: Final = _set("will shall would do does did is are was were be been has have had must should need needs")
 MODAL: Final = MAY | WILL | _set("cannot reserves reserve agree agrees")
-NOT: Final = _set("not never cannot nor neither no longer none nobody hardly")
+NOT: Final = _set("not never cannot nor neither no longer none nobody")
 STOPPING: Final = _set(
     "prohibit prohibits prohibited prohibiting forbid forbids forbidden refrain refrains refraining prevent prevents"
     " preventing ban bans banned disallow disallows disallowed exclude excludes excluded excluding avoid stop stops"
@@ -112,7 +112,7 @@ OWNED: Final = _set(
 SUPPLY: Final = _set(
     "provide provides provided submit submits submitted share shares shared upload uploads uploaded post posts posted"
     " create creates created give gives gave send sends sent enter enters entered make makes made use uses used"
-    " interact type publish generate store stored choose input disclose have own access visit view like request"
+    " interact type publish generate store stored choose input disclose have own access visit view like request write say tell speak watch listen read add import connect record save do"
 )
 SERVICE_THINGS: Final = _set(
     "services service site sites platform api apis output outputs materials software website websites app apps"
