@@ -48,6 +48,7 @@ _COMMANDS: Final = {
     "generate": ("troth.cli.models:generate", "Have a model go on from a prompt."),
     "unlearn": ("troth.cli.models:unlearn", "Make a model again without what was taken back."),
     "replay": ("troth.cli.models:replay", "Train what a certificate names again, and compare."),
+    "watch": ("troth.cli.watch:watch", "What a change of published documents does; archives of them."),
 }
 
 
