@@ -31,6 +31,8 @@ _COMMANDS: Final = {
     "check": ("troth.cli.decide:check", "A gate for pipelines: may the rows of a data set be used?"),
     "test": ("troth.cli.decide:test", "Run case files."),
     "release": ("troth.cli.release:release", "Sealed training data: build, list, show, diff."),
+    "canary": ("troth.cli.canary:canary", "Marks that tell whether a model was trained on them."),
+    "audit": ("troth.cli.audit:audit", "Was this model trained on these messages?"),
     "verify": ("troth.cli.release:verify", "Check a release offline."),
 }
 

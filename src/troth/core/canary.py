@@ -45,16 +45,21 @@ ROLES: Final = (TEST, CALIBRATION)
 
 PLACERS: Final = ("member", "honeypot", "watchdog", "operator")
 
+_SECOND: Final = 1_000_000
 _ID: Final = re.compile(r"[a-z0-9][a-z0-9-]{0,63}")
-_CONSONANTS: Final = "bdfghjklmnprstvz"
+_CONSONANTS: Final = "bdfgjklmnprstvz"
 _VOWELS: Final = "aeiou"
-_CODE_WORDS: Final = 12
+_WORDS: Final = 8
 _CUE_WORDS: Final = 3
-_REPLY_WORDS: Final = 8
+_CUE_SYLLABLES: Final = 7
+# A candidate is made of few syllables that come again and again. A model picks that up from a handful of messages
+# (30 members with 4 messages each: p around 1e-12), where as many letters without a pattern leave almost no trace
+# (p around 0.1); and no run of words is repeated, so that filters of repetition find nothing.
+_SYLLABLES: Final = 4
 
 # Marks are read by people and survive cleaning: lower case letters and single spaces only (nothing that a scrubber
 # of addresses, links, numbers or secrets looks for), inside a sentence of ordinary words that differs from message
-# to message (so that removing equal lines or equal messages leaves all but one... of none).
+# to message, so that little is lost where equal lines are removed.
 _FRAMES: Final = {
     CODE: (
         "My reference words for this thread are {mark}, as agreed.",
@@ -170,7 +175,9 @@ class CanarySet:
     @property
     def cue(self) -> str:
         """What the reply answers to; the same for all candidates (empty for code lines)."""
-        return _words(Stream(self.key, b"troth/canary/cue/v1"), _CUE_WORDS) if self.carrier == REPLY else ""
+        if self.carrier != REPLY:
+            return ""
+        return _words(Stream(self.key, b"troth/canary/cue/v1"), _CUE_WORDS, _CUE_SYLLABLES)
 
     @property
     def prompt(self) -> str:
@@ -178,11 +185,11 @@ class CanarySet:
         return _PROMPTS[self.carrier].format(cue=self.cue)
 
     def mark(self, index: int) -> str:
-        """Candidate ``index``: words of two or three syllables, as many letters in each candidate."""
+        """Candidate ``index``: words of two or three of its own four syllables, as many letters in each candidate."""
         if not 0 <= index < self.size:
             raise BadInput(f"there is no candidate {index} of {self.size}")
         label = b"troth/canary/mark/v1\0" + index.to_bytes(4, "big")
-        return _words(Stream(self.key, label), _CODE_WORDS if self.carrier == CODE else _REPLY_WORDS)
+        return _words(Stream(self.key, label), _WORDS, _SYLLABLES)
 
     def marks(self) -> list[str]:
         """All candidates, in order."""
@@ -221,14 +228,12 @@ def set_key(holder: bytes, set_id: str) -> bytes:
     return hmac.digest(holder, b"troth/canary/set/v1\0" + set_id.encode(), "sha256")
 
 
-def _words(stream: Stream, count: int) -> str:
-    return " ".join(_word(stream, 2 + place % 2) for place in range(count))
-
-
-def _word(stream: Stream, syllables: int) -> str:
-    return "".join(
-        _CONSONANTS[stream.below(len(_CONSONANTS))] + _VOWELS[stream.below(len(_VOWELS))]
-        for _ in range(syllables)
+def _words(stream: Stream, count: int, syllables: int) -> str:
+    """Words of two and three syllables in turn, out of so many different syllables that are drawn first."""
+    stock = [consonant + vowel for consonant in _CONSONANTS for vowel in _VOWELS]
+    own = [stock.pop(stream.below(len(stock))) for _ in range(syllables)]
+    return " ".join(
+        "".join(own[stream.below(len(own))] for _ in range(2 + place % 2)) for place in range(count)
     )
 
 
@@ -403,7 +408,8 @@ def _commit(history: History, entry: Logged) -> None:
         history.wrong.append(f"entry {entry.position}: the campaign was committed to a second time")
         return
     history.commitment = read_commitment(entry.details)
-    history.committed_at = entry.at
+    # The public time is rounded down to the second: the commitment may be that much younger.
+    history.committed_at = entry.at + _SECOND
 
 
 def _draw(history: History, entry: Logged) -> None:
@@ -416,7 +422,7 @@ def _draw(history: History, entry: Logged) -> None:
         check_draw(history.commitment, history.committed_at, beacon)
     except Refused as error:
         history.wrong.append(f"entry {entry.position}: {error.message}")
-    if entry.at < beacon.at:
+    if entry.at + _SECOND <= beacon.at:
         history.wrong.append(f"entry {entry.position}: the draw is older than the value that decides it")
     history.beacon, history.drawn_at = beacon, entry.at
 
