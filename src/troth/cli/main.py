@@ -49,6 +49,8 @@ _COMMANDS: Final = {
     "unlearn": ("troth.cli.models:unlearn", "Make a model again without what was taken back."),
     "replay": ("troth.cli.models:replay", "Train what a certificate names again, and compare."),
     "watch": ("troth.cli.watch:watch", "What a change of published documents does; archives of them."),
+    "canary": ("troth.cli.canary:canary", "Marks that tell whether a model was trained on them."),
+    "audit": ("troth.cli.audit:audit", "Was this model trained on these messages?"),
 }
 
 
