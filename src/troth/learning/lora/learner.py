@@ -72,7 +72,7 @@ class Learner:
             values = np.zeros(tuple(parameter.shape), np.float32)
             if _FIRST in name:
                 bound = 1 / math.sqrt(parameter.shape[1])
-                drawn: np.ndarray[Any, Any] = draw.random(values.shape)
+                drawn = np.asarray(draw.random(values.shape))
                 values = ((drawn * 2 - 1) * bound).astype(np.float32)
             _set(parameter, values)
         self.optimizer = self._new_optimizer()
