@@ -240,8 +240,9 @@ def rate_at(settings: Settings, step: int) -> float:
 
 
 def _narrow(values: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
-    """Rounded to float32, kept as float64."""
-    return values.astype(np.float32).astype(np.float64)
+    """Rounded to float32, kept as float64; what is too large becomes infinite, which the next loss shows."""
+    with np.errstate(over="ignore", invalid="ignore"):
+        return values.astype(np.float32).astype(np.float64)
 
 
 def _clipping(gradients: Arrays, most: float) -> float:

@@ -13,7 +13,7 @@ from troth.learning.backend import hardware, packages
 from troth.learning.lora.settings import MODES, Settings
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from troth.core.written import Json
     from troth.learning.backend import Work
@@ -34,6 +34,8 @@ class LoraBackend:
 
     A configuration names its base by digest; where the base lies differs from machine to machine. It is looked
     for among ``bases``, what this process configured before, and the places in ``TROTH_BASES``.
+
+    ``after_step``, if set, is told the loss of each step and may raise to stop.
     """
 
     name = "lora"
@@ -42,6 +44,7 @@ class LoraBackend:
     def __init__(self, bases: Sequence[Path] = ()) -> None:
         self._places = list(bases)
         self._known: dict[str, Base] = {}
+        self.after_step: Callable[[float], None] | None = None
         self._learner: Learner | None = None
 
     def configure(self, options: Mapping[str, Json]) -> dict[str, Json]:
@@ -88,19 +91,12 @@ class LoraBackend:
         else:
             _check_before(work, work.before)
             learner.resume(work.before)
-        seen = hashlib.sha256(work.seed())
         for epoch in range(learner.settings.epochs):
             work.check()
-            learner.learn(_texts(work, epoch, learner.settings.epochs, seen))
+            learner.learn(_texts(work, epoch, learner.settings.epochs), self.after_step)
         learner.keep(
             work.out,
-            {
-                "plan": work.plan.digest(),
-                "shards": work.plan.shards,
-                "shard": work.shard,
-                "slice": work.slice,
-                "records": seen.hexdigest(),
-            },
+            about(work),
         )
 
     def digest(self, checkpoint: Path) -> str:
@@ -179,16 +175,29 @@ def _check_before(work: Work, before: Path) -> None:
         )
 
 
-def _texts(work: Work, epoch: int, epochs: int, seen: hashlib._Hash) -> Iterator[bytes]:
+def about(work: Work) -> dict[str, Json]:
+    """What a checkpoint of a slice says of what it is of.
+
+    ``records`` is a digest over ids and texts in the order of the first epoch, keyed by the slice's seed: without
+    the plan's key nobody can try out which records these were.
+    """
+    seen = hashlib.sha256(work.seed())
+    for at in work.order():
+        for part in (work.records.ids[at].encode(), work.records.text(at)):
+            seen.update(hashlib.sha256(part).digest())
+    return {
+        "plan": work.plan.digest(),
+        "shards": work.plan.shards,
+        "shard": work.shard,
+        "slice": work.slice,
+        "records": seen.hexdigest(),
+    }
+
+
+def _texts(work: Work, epoch: int, epochs: int) -> Iterator[bytes]:
     count = len(work.records)
     for done, at in enumerate(work.order(epoch), 1):
-        text = work.records.text(at)
-        if epoch == 0:
-            # Keyed by the seed: without the plan's key nobody can try out which records these were.
-            seen.update(
-                hashlib.sha256(work.records.ids[at].encode()).digest() + hashlib.sha256(text).digest()
-            )
-        yield text
+        yield work.records.text(at)
         work.report(epoch * count + done, epochs * count)
 
 

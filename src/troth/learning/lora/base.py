@@ -154,9 +154,11 @@ def _source(base: Base) -> dict[str, Any]:
 
 @contextlib.contextmanager
 def _readable(base: Base) -> Iterator[None]:
+    from safetensors import SafetensorError
+
     try:
         yield
-    except (OSError, ValueError, KeyError, RuntimeError) as error:
+    except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as error:
         first = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
         raise BadInput(
             f"cannot be read as a causal language model: {first}", place=Place(base.name)
