@@ -1,3 +1,4 @@
+import contextlib
 import math
 from typing import Any
 
@@ -57,9 +58,8 @@ def test_narrow_arithmetic_in_strict_mode_is_refused() -> None:
     from troth.learning.lora.arithmetic import Widened
 
     value = torch.ones(3, dtype=torch.float64)
-    with pytest.raises(BadInput, match="strict mode"):  # noqa: PT012 - a mode is a block too
-        with Widened():
-            value.bfloat16()
+    with Widened(), pytest.raises(BadInput, match="strict mode"):
+        value.bfloat16()
     assert value.double().dtype == torch.float64
 
 
@@ -101,7 +101,7 @@ def test_settings_of_torch_are_put_back() -> None:
     from troth.learning.lora.settings import Settings
 
     before = (torch.get_num_threads(), torch.are_deterministic_algorithms_enabled())
-    with pytest.raises(RuntimeError), numeric(Settings(mode="pinned", threads=2)):
+    with contextlib.suppress(RuntimeError), numeric(Settings(mode="pinned", threads=2)):
         assert torch.are_deterministic_algorithms_enabled()
         raise RuntimeError
     assert (torch.get_num_threads(), torch.are_deterministic_algorithms_enabled()) == before
