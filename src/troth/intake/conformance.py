@@ -14,7 +14,18 @@ from typing import Final
 from troth.core.errors import BadInput
 from troth.core.values import check_instant, covers
 from troth.intake.kinds import Importer, Job
-from troth.intake.rows import MAX_NAME, Damaged, Item, LeftOut, Noted, Rejected, Row, clean, record_category
+from troth.intake.rows import (
+    MAX_NAME,
+    Damaged,
+    Gone,
+    Item,
+    LeftOut,
+    Noted,
+    Rejected,
+    Row,
+    clean,
+    record_category,
+)
 
 NOW: Final = 1_767_225_600_000_000
 """The clock of the checks: 2026-01-01."""
@@ -64,7 +75,7 @@ def _face(importer: object) -> Iterator[str]:
 
 
 def _item(item: Item) -> Iterator[str]:
-    if isinstance(item, Noted):
+    if isinstance(item, Noted | Gone):
         return
     if not item.where.source:
         yield "an item does not say where it comes from"

@@ -17,16 +17,29 @@ from pathlib import Path
 from typing import Final, Protocol, runtime_checkable
 
 from troth.core.errors import BadInput
-from troth.intake.rows import Damaged, Item, LeftOut, Noted, Rejected, Row, Where
+from troth.intake.rows import Damaged, Gone, Item, LeftOut, Noted, Rejected, Row, Where, version_id
 from troth.intake.sources import Progress, silent
 
-__all__ = ["Damaged", "Importer", "Item", "Job", "LeftOut", "Noted", "Rejected", "Row", "Where"]
+__all__ = [
+    "Damaged",
+    "Gone",
+    "Importer",
+    "Item",
+    "Job",
+    "LeftOut",
+    "Noted",
+    "Rejected",
+    "Row",
+    "Where",
+    "version_id",
+]
 
 GROUP: Final = "troth.importers"
 """The entry point group of importers."""
 
 _BUILT_IN: Final = {
     "linkedin": "troth.intake.linkedin:LinkedIn",
+    "slack": "troth.intake.slack:Slack",
 }
 
 
@@ -53,6 +66,7 @@ class Importer(Protocol):
       reason, or as ``LeftOut`` with the name of the rule. Nothing is passed over in silence.
     - Reasons and places never quote the content.
     - Reading the same source again gives the same rows with the same ids.
+    - What was edited is a record of its own (``version_id``), and ``Gone`` says that what stood before is gone.
     - A source that is damaged ends with ``Damaged``; what stood before is handed out. A path that is no such
       export at all raises ``troth.BadInput``.
     - Memory stays bounded, whatever the size of the source.

@@ -29,7 +29,7 @@ from troth.intake.linkedin_people import (
 )
 from troth.intake.moments import read_moment
 from troth.intake.plain import PlainRow, Style, csv_rows
-from troth.intake.rows import Damaged, Item, LeftOut, Rejected, Row, Where, clean, plausible
+from troth.intake.rows import Damaged, Item, LeftOut, Noted, Rejected, Row, Where, clean, plausible
 from troth.intake.sources import Meter, Unreadable
 
 _MESSAGES: Final = {
@@ -116,7 +116,7 @@ class _Export:
                 yield self.article(member)
             else:
                 # Connections, reactions, settings, receipts: facts about people, no words of theirs.
-                yield LeftOut(self.archive.where(member), "no-content-file")
+                yield Noted("of its files hold nobody's writing")
 
     def lines(self, member: Member, read: Callable[[_Line], Item]) -> Iterator[Item]:
         """The items of one CSV file; damage is its last one."""

@@ -158,7 +158,8 @@ def test_the_other_files(desk: Desk) -> None:
     assert found["recommendation"]["addressees"] == ["bob sample"]
     assert found["article"]["created_at"] == parse_instant("2020-03-02")
     assert found["profile"]["created_at"] is None
-    assert dict(report.left_out) == {"no-words": 2, "no-content-file": 2}
+    assert dict(report.left_out) == {"no-words": 2}
+    assert report.notes["of its files hold nobody's writing"] == 2
     assert report.rejected == 0
 
 
