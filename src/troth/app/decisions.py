@@ -22,6 +22,7 @@ from troth.core.written import Json
 from troth.gate import duck
 from troth.gate.gate import Gate, Source, Summary, open_records, summarise
 from troth.gate.plan import SmallSide, allowed, decided
+from troth.intake.marks import Marks
 
 if TYPE_CHECKING:
     from troth.app.releases import Built
@@ -143,7 +144,7 @@ Stamps: TypeAlias = tuple[tuple[str, int, int, int], ...]
 def files_of(home: Home, source: Source | None) -> list[Path]:
     """The files that records come from, as far as they come from files."""
     if source is None:
-        return sorted(home.records_path.glob("*.parquet"))
+        return [*sorted(home.records_path.glob("*.parquet")), *Marks(home.records_path).files()]
     return duck.parquet_files(source) if isinstance(source, str | Path) else []
 
 
@@ -165,7 +166,25 @@ def records_of(home: Home) -> ir.Table:
             place=Place(str(home.records_path)),
             remedy="import some with `troth import`, or name a table with --records",
         )
-    return read_parquet(home, home.records_path)
+    return _marked(home, read_parquet(home, home.records_path))
+
+
+def _marked(home: Home, records: ir.Table) -> ir.Table:
+    """The records with what became known of them later: that they are gone, and topics found in them."""
+    marks = Marks(home.records_path)
+    there = marks.files()
+    if marks.deleted in there:
+        gone = read_parquet(home, marks.deleted).rename(__gone="id", __gone_at="deleted_at")
+        joined = records.left_join(gone, records.id == gone["__gone"])
+        records = joined.mutate(deleted_at=ibis.least(joined.deleted_at, joined["__gone_at"])).select(
+            *records.columns
+        )
+    if marks.topics in there:
+        found = read_parquet(home, marks.topics).rename(__of="id", __topics="topics")
+        joined = records.left_join(found, records.id == found["__of"])
+        more = joined["__topics"].fill_null(ibis.literal([], "array<string>"))
+        records = joined.mutate(topics=joined.topics.concat(more).unique()).select(*records.columns)
+    return records
 
 
 def timed_summary(gate: HomeGate, source: Source | None = None) -> dict[str, Any]:
