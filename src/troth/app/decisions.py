@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
@@ -185,6 +185,20 @@ def _marked(home: Home, records: ir.Table) -> ir.Table:
         more = joined["__topics"].fill_null(ibis.literal([], "array<string>"))
         records = joined.mutate(topics=joined.topics.concat(more).unique()).select(*records.columns)
     return records
+
+
+def numbered(home: Home, source: Source | None, columns: Sequence[str]) -> ir.Table | None:
+    """The same records with just these columns and a number for each row (``duck.PLACE``).
+
+    None: the records don't come from files, so a second reading might give others.
+    """
+    limits = home.config.threads, home.config.memory
+    if source is None:
+        files = sorted(home.records_path.glob("*.parquet"))
+        return open_records(_marked(home, duck.numbered(files, columns, *limits))) if files else None
+    if isinstance(source, str | Path):
+        return open_records(duck.numbered(duck.parquet_files(source), columns, *limits))
+    return None
 
 
 def timed_summary(gate: HomeGate, source: Source | None = None) -> dict[str, Any]:

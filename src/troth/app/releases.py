@@ -17,7 +17,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from troth.app import membersets, outside
-from troth.app.decisions import HomeGate, Progress, files_of, open_gate, stamps_of
+from troth.app.decisions import HomeGate, Progress, files_of, numbered, open_gate, stamps_of
 from troth.app.home import Home
 from troth.core.entries import Act
 from troth.core.errors import BadInput, Conflict, Place, Refused
@@ -27,7 +27,7 @@ from troth.core.rows import FIELDS
 from troth.core.values import Use, format_instant
 from troth.core.written import Json
 from troth.gate import duck
-from troth.gate.gate import TALLIED, Source, Summary, Tally, open_records
+from troth.gate.gate import TALLIED, Source, Summary, Tally
 from troth.ledger.store import clock
 from troth.release.check import KIND, read_manifest, verify_release
 from troth.release.columns import BATCH_ROWS
@@ -220,23 +220,20 @@ def _file(path: Path) -> File:
 
 def _allowed(home: Home, gate: HomeGate, source: Source | None, tally: Tally) -> Iterator[pa.RecordBatch]:
     """The allowed rows with the columns that a release holds; every record is counted."""
-    files = files_of(home, source)
-    return _in_two_passes(home, gate, source, files, tally) if files else _in_one_pass(gate, source, tally)
+    records = numbered(home, source, [*FIELDS, "salt", "deleted_at"])
+    if records is None:
+        return _in_one_pass(gate, source, tally)
+    return _in_two_passes(records, gate.decide_alike(records, source), tally)
 
 
-def _in_two_passes(
-    home: Home, gate: HomeGate, source: Source | None, files: Sequence[Path], tally: Tally
-) -> Iterator[pa.RecordBatch]:
+def _in_two_passes(records: ir.Table, decided: ir.Table, tally: Tally) -> Iterator[pa.RecordBatch]:
     """Decide by the narrow columns, then fetch bodies of the allowed rows alone.
 
     Carrying the bodies of all records through the joins would cost more than reading the files twice. If a
     file changes between the passes, the build is given up (see ``stamps_of``).
     """
-    limits = home.config.threads, home.config.memory
-    records = open_records(duck.numbered(files, [*FIELDS, "salt", "deleted_at"], *limits))
     places = []
-    answers = gate.decide_alike(records, source).select(*TALLIED, duck.PLACE)
-    for batch in duck.batches(answers, _ANSWERS):
+    for batch in duck.batches(decided.select(*TALLIED, duck.PLACE), _ANSWERS):
         tally.add_batch(batch)
         places.append(pc.filter(batch[duck.PLACE], pc.equal(batch["code"], 0)))
     allowed = ibis.memtable(pa.table([pa.chunked_array(places, pa.int64())], names=[duck.PLACE]))

@@ -47,7 +47,8 @@ _BARE_VERBS: Final = frozenset(
 )
 _PURPOSE_STARTS: Final = frozenset("to training developing improving train develop improve for".split())
 _DATA_NOUNS: Final = tuple(
-    (one,) for one in "science protection centre center scientist scientists security privacy controller breach processor".split()
+    (one,)
+    for one in "science protection centre center scientist scientists security privacy controller breach processor".split()
 )
 _SCRAPE: Final = frozenset(
     "scrape scrapes scraping crawl crawls crawling harvest harvesting mine mining spider scraped".split()
@@ -214,8 +215,17 @@ class _Clauses:
         return self.tokens[index] if 0 <= index < len(self.tokens) else ""
 
     def _inverted(self, index: int) -> bool:
-        """"nor do we", "under no circumstances will we": the denial stands before its subject."""
-        return self.negated and self._at(index - 1) in ("will", "do", "does", "did", "shall", "may", "can", "would")
+        """ "nor do we", "under no circumstances will we": the denial stands before its subject."""
+        return self.negated and self._at(index - 1) in (
+            "will",
+            "do",
+            "does",
+            "did",
+            "shall",
+            "may",
+            "can",
+            "would",
+        )
 
     def _set(self, actor: str | None) -> None:
         self.actor, self.aside = actor, None
@@ -243,10 +253,19 @@ class _Clauses:
                 self._let(SERVICE)
         elif token == "you":
             self._you(index, before, after)
-        elif token in ("our", "the") and before == "to" and self._at(index - 2) in ("consent", "consents", "agree", "agrees", "consenting", "agreeing"):
+        elif (
+            token in ("our", "the")
+            and before == "to"
+            and self._at(index - 2) in ("consent", "consents", "agree", "agrees", "consenting", "agreeing")
+        ):
             if token == "our" or after in ("use", "processing", "collection", "sharing"):
                 self._let(SERVICE)
-        elif token in ("allow", "permit", "enable", "let") and self.actor == READER and not self.negated and not self.aside:
+        elif (
+            token in ("allow", "permit", "enable", "let")
+            and self.actor == READER
+            and not self.negated
+            and not self.aside
+        ):
             if after not in _NO_NAMES and "to" in self.tokens[index + 2 : index + 8]:
                 self._let(SERVICE)
         elif token in _GRANT and self.actor == READER and not self.negated and not self.aside:
@@ -449,8 +468,11 @@ class _Clauses:
             self.negated = True
         elif token == "optout" and self.actor == SERVICE and before in ("have", "has", "we", "is", "are"):
             self.negated = True
-        elif token in ("stop", "prevent", "avoid", "exclude") and before == "to" and self.actor in (None, READER) and (
-            frozenset(self.tokens[index + 1 : index + 5]) & frozenset(("your", "us", "our"))
+        elif (
+            token in ("stop", "prevent", "avoid", "exclude")
+            and before == "to"
+            and self.actor in (None, READER)
+            and (frozenset(self.tokens[index + 1 : index + 5]) & frozenset(("your", "us", "our")))
         ):
             self.opt = True
             return
@@ -473,12 +495,16 @@ class _Clauses:
             self.negated = True
             if token == "no" and after in ("license", "licence", "right", "rights", "permission"):
                 self.stopping = True
-        elif token in w.STOPPING and (before in ("not", "never", "nothing") or "nothing" in self.tokens[max(0, index - 6) : index]):
+        elif token in w.STOPPING and (
+            before in ("not", "never", "nothing") or "nothing" in self.tokens[max(0, index - 6) : index]
+        ):
             # "does not prevent us from", "nothing here restricts": a denial of a denial.
             self.negated = self.stopping = False
             if after == "us" or (after in ("our", "the") and self._at(index + 2) in ("right", "company")):
                 self._set(SERVICE)
-        elif token in ("allow", "permit", "authorize", "authorise") and self.negated and self.actor == SERVICE:
+        elif (
+            token in ("allow", "permit", "authorize", "authorise") and self.negated and self.actor == SERVICE
+        ):
             self.stopping = True
         elif token in w.STOPPING and not (
             token == "without" and after not in ("using", "being", "training", "ever")
@@ -490,7 +516,7 @@ class _Clauses:
                     self.negated = self.stopping = True
 
     def _offers_choice(self, index: int, token: str, before: str, after: str) -> bool:
-        """"you can opt out of …", "choose whether we …", "turn off …"."""
+        """ "you can opt out of …", "choose whether we …", "turn off …"."""
         if self.negated or not (self.actor in (READER, None) or self.aside == READER or token == "optout"):
             return False
         if token in _OPT:
@@ -498,11 +524,21 @@ class _Clauses:
         if token not in _CHOOSE:
             return False
         if token == "off":
-            return before in ("turn", "switch", "turned", "turning", "switched", "switching", "toggle") or after in ("model", "ai", "training")
+            return before in (
+                "turn",
+                "switch",
+                "turned",
+                "turning",
+                "switched",
+                "switching",
+                "toggle",
+            ) or after in ("model", "ai", "training")
         if token == "object":
             return after == "to"
         ahead = self.tokens[index + 1 : index + 8]
-        return token == "whether" or any(one in ("whether", "if", "how", "our", "we", "your", "us") for one in ahead)
+        return token == "whether" or any(
+            one in ("whether", "if", "how", "our", "we", "your", "us") for one in ahead
+        )
 
     def _no_denial(self, index: int, token: str, after: str) -> bool:
         if self.actor == READER or self.aside == READER:
@@ -602,22 +638,30 @@ class _Clauses:
         )
 
     def _not_on_yours(self, at: int) -> bool:
-        """"we train on licensed texts, never on your files"."""
+        """ "we train on licensed texts, never on your files"."""
         rest = self.tokens[at:]
         return any(
-            token in ("not", "never") and rest[index + 1 : index + 2] in (("on",), ("with",), ("your",), ("from",))
+            token in ("not", "never")
+            and rest[index + 1 : index + 2] in (("on",), ("with",), ("your",), ("from",))
             and "your" in rest[index + 1 : index + 4]
             for index, token in enumerate(rest)
         )
 
     def _reserved(self, actor: str | None, whose: str, hit_at: int) -> bool:
-        """"rights of text and data mining are reserved", "… is a violation of these terms"."""
+        """ "rights of text and data mining are reserved", "… is a violation of these terms"."""
         words = frozenset(self.tokens)
         if whose == READER and "your" in words:
             return False
-        if ("tdm" in words and "our" not in self.tokens[max(0, hit_at - 3) : hit_at]) or words & frozenset(("reserved",)):
+        if ("tdm" in words and "our" not in self.tokens[max(0, hit_at - 3) : hit_at]) or words & frozenset(
+            ("reserved",)
+        ):
             return True
-        return actor is None and bool(words & frozenset(("violation", "violates", "violate", "breach", "breaches", "infringes", "infringement")))
+        return actor is None and bool(
+            words
+            & frozenset(
+                ("violation", "violates", "violate", "breach", "breaches", "infringes", "infringement")
+            )
+        )
 
     def explicit_promise(self) -> bool:
         """Whether it is we who stop others from using the reader's data."""
@@ -675,7 +719,17 @@ class _Clauses:
             ):
                 return True
             if token in ("requires", "require", "needs") and any(
-                one in ("license", "licence", "permission", "agreement", "approval", "authorisation", "authorization") for one in rest[index : index + 6]
+                one
+                in (
+                    "license",
+                    "licence",
+                    "permission",
+                    "agreement",
+                    "approval",
+                    "authorisation",
+                    "authorization",
+                )
+                for one in rest[index : index + 6]
             ):
                 return True
             if token in ("we", "you", ";") and index:

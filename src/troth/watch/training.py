@@ -104,7 +104,11 @@ def _trains(tokens: tuple[str, ...], index: int, has_ai: bool) -> tuple[str, int
             return None
         if one in (".", ";", ":") or (one in ("we", "you") and step > 1):
             break
-        if one in w.TECHNOLOGY and step < _NEAR or (token in ("train", "finetune") and one in w.FEATURE and step < _CLOSE):
+        if (
+            one in w.TECHNOLOGY
+            and step < _NEAR
+            or (token in ("train", "finetune") and one in w.FEATURE and step < _CLOSE)
+        ):
             technology = True
     if technology:
         return ("train-models", 96) if has_ai else ("train-technology", 88)
@@ -139,7 +143,27 @@ def _bare(tokens: tuple[str, ...], index: int, has_ai: bool) -> tuple[str, int] 
         return "training-done-already", 90
     if not has_ai:
         return None
-    if after in ("on", "with") and tokens[index + 2 : index + 3] and tokens[index + 2] in ("it", "them", "your", "this", "that", "these", "such", "their", "the", "our", "data", "user", "customer", "content"):
+    if (
+        after in ("on", "with")
+        and tokens[index + 2 : index + 3]
+        and tokens[index + 2]
+        in (
+            "it",
+            "them",
+            "your",
+            "this",
+            "that",
+            "these",
+            "such",
+            "their",
+            "the",
+            "our",
+            "data",
+            "user",
+            "customer",
+            "content",
+        )
+    ):
         return "train-models", 94
     if before in (
         "for",
@@ -282,6 +306,10 @@ def _purpose(tokens: tuple[str, ...], index: int) -> tuple[str, int] | None:
         return None
     if any(one in ("purposes", "research") for one in rest):
         return "train-models", 84
-    if before[-1:] == ("for",) and frozenset(tokens) & w.DATA and (not rest or rest[0] in (".", ",", "and", "or", "(", ";")):
+    if (
+        before[-1:] == ("for",)
+        and frozenset(tokens) & w.DATA
+        and (not rest or rest[0] in (".", ",", "and", "or", "(", ";"))
+    ):
         return "train-models", 82
     return None
