@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from troth.core.errors import BadInput
+from troth.core.errors import BadInput, Place
 from troth.core.values import Use, parse_instant
 
 if TYPE_CHECKING:
@@ -57,10 +57,12 @@ class _Checked(click.ParamType[str]):
         self._read = read
 
     def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        del ctx
         try:
             self._read(value)
         except BadInput as error:
-            self.fail(error.message, param, ctx)
+            name = param.opts[0] if param is not None and param.opts else self.name
+            raise BadInput(error.message, place=Place(name), remedy=error.remedy) from None
         return value
 
 

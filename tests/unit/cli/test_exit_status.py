@@ -95,8 +95,6 @@ def test_a_release_of_nothing_is_refused_and_leaves_nothing(here: Path) -> None:
         ("decide",),
         ("decide", "--purpose", "train"),
         ("decide", *USE, "--summary", "--record", "mail"),
-        ("decide", *USE, "--at", "2025-13-01"),
-        ("decide", "--purpose", "no purpose", "--recipient", "operator"),
         ("verify", "nothing-there"),
         ("decide", *USE, "--as-of", "-1"),
         ("decide", *USE, "--as-of", "three"),
