@@ -9,6 +9,7 @@ import click
 from troth.app import home as homes
 from troth.app import logs
 from troth.cli.output import NEW_FILE, TEXT, as_json, count, print_json, print_table, progress
+from troth.cli.witness import need_serving
 from troth.core.errors import Corrupt
 from troth.core.values import format_instant
 from troth.ledger.shelf import replace
@@ -60,6 +61,18 @@ def show(path: str, json_: bool) -> None:
         ("stopped", status.stopped or "no"),
     ]
     print_table(("log", ""), rows)
+
+
+@log.command("serve")
+@click.option("--host", default="127.0.0.1", show_default=True)
+@click.option("--port", type=click.IntRange(0, 65535), default=8790, show_default=True)
+@click.pass_obj
+def serve(path: str, host: str, port: int) -> None:
+    """Serve the public log as static files (C2SP tlog-tiles) until interrupted."""
+    home = homes.open_home(path)
+    loghttp = need_serving()
+    click.echo(f"{logs.open_log(home).origin} is at http://{host}:{port}/", err=True)
+    loghttp.serve(loghttp.log_app(home.log_path), host, port)
 
 
 @log.command("policy")

@@ -29,6 +29,7 @@ _COMMANDS: Final = {
     "record": ("troth.cli.homes:record", "Record any events from YAML files."),
     "ledger": ("troth.cli.homes:ledger", "The ledger: show entries, check."),
     "log": ("troth.cli.logs:log", "The public log: publish, show, policy, receipts."),
+    "witness": ("troth.cli.witness:witness", "A witness of others' logs: init, run, show."),
     "import": ("troth.cli.imports:import_", "Records in: mail, tables."),
     "decide": ("troth.cli.decide:decide", "Which records one use may have, and why not."),
     "explain": ("troth.cli.decide:explain", "One record: every party, every reason, every clause."),

@@ -235,15 +235,21 @@ class TileLog:
     def _resume(
         self, ledger: Entries, signed: Checkpoint | None, progress: Callable[[int, int | None], None]
     ) -> Frontier:
-        """The edge of the tree that was signed last, from its tiles; if they are not there, from the store."""
+        """The edge of the tree that was signed last.
+
+        It comes from the tiles, and the last entries of the store are compared with it. Where tiles are missing, and
+        after a stop, everything is made anew from the store.
+        """
         if signed is None:
             return Frontier()
-        try:
-            frontier = Frontier.load(signed.size, self.shelf.read)
-        except Corrupt:
+        frontier = self._load(signed.size) if self.stopped() is None else None
+        same = True
+        if frontier is None:
             frontier = Frontier()
             self._grow(ledger, frontier, signed.size, progress)
-        if frontier.root() != signed.root:
+        elif signed.size:
+            same = self._same_end(ledger, signed.size)
+        if frontier.root() != signed.root or not same:
             why = (
                 f"the log's first {signed.size} entries are not those that were signed;"
                 " the ledger or the tiles were altered"
@@ -251,6 +257,19 @@ class TileLog:
             self.stop(why)
             raise Corrupt(why, place=Place(str(self.shelf.root)), remedy=REBUILD)
         return frontier
+
+    def _load(self, size: int) -> Frontier | None:
+        try:
+            return Frontier.load(size, self.shelf.read)
+        except Corrupt:
+            return None
+
+    def _same_end(self, ledger: Entries, size: int) -> bool:
+        """Whether the last entries of the store are those of the last tile."""
+        index = (size - 1) // WIDTH
+        start = index * WIDTH
+        leaves = b"".join(leaf_hash(one.text()) for one in ledger.public(start, size))
+        return leaves == self.shelf.read(0, index, size - start)
 
     def _grow(
         self, ledger: Entries, frontier: Frontier, size: int, progress: Callable[[int, int | None], None]
