@@ -8,6 +8,7 @@ from troth.app.home import Home, instant_or_now
 from troth.core.errors import BadInput
 from troth.core.events import Attributes, Erase
 from troth.intake.subjects import read_subjects
+from troth.ledger.accounts import Accounts
 from troth.ledger.store import Receipt, clock
 
 
@@ -59,4 +60,6 @@ def erase(home: Home, subject: str, at: int | str | None, *, bodies: bool = Fals
         earlier = [position for position, _ in ledger.history(subject)]
         receipt = ledger.append([Erase(subject, now)])[0]
         erased = ledger.erase(earlier) if bodies else 0
+    # From here on nobody can tell which tags and labels were theirs, unless they show their secret.
+    Accounts(home.accounts_path).forget(subject, now, clock())
     return receipt, erased

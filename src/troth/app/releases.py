@@ -16,8 +16,8 @@ import ibis.expr.types as ir
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from troth.app import outside
-from troth.app.decisions import HomeGate, Progress, files_of, open_gate, stamps_of
+from troth.app import membersets, outside
+from troth.app.decisions import HomeGate, Progress, files_of, numbered, open_gate, stamps_of
 from troth.app.home import Home
 from troth.core.entries import Act
 from troth.core.errors import BadInput, Conflict, Place, Refused
@@ -35,6 +35,7 @@ from troth.release.seal import Facts, Sealed, seal
 from troth.release.sign import load_public, load_signer
 
 _TRIES = 5
+_ANSWERS = 1 << 17  # rows of a batch of answers without bodies
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +84,7 @@ def build(  # noqa: PLR0913 - the options of one command, all by keyword
     name: str | None = None,
     left_out: Path | None = None,
     progress: Progress | None = None,
+    with_set: bool = True,
 ) -> Built:
     """Build a sealed release of the records that a use may have.
 
@@ -96,6 +98,7 @@ def build(  # noqa: PLR0913 - the options of one command, all by keyword
         name: the release's id; None: one is drawn.
         left_out: a private Parquet file to write with the records that stay out, and why.
         progress: told how many members were folded, and of how many.
+        with_set: also commit to the set of members, so that each can prove to be in it or not.
 
     Raises:
         Refused: nothing is allowed.
@@ -106,7 +109,14 @@ def build(  # noqa: PLR0913 - the options of one command, all by keyword
         gate = open_gate(home, use, at, as_of, progress)
         try:
             return build_from(
-                home, gate, out, source=source, name=name, left_out=left_out, pinned=as_of is not None
+                home,
+                gate,
+                out,
+                source=source,
+                name=name,
+                left_out=left_out,
+                pinned=as_of is not None,
+                with_set=with_set,
             )
         except Conflict:
             continue
@@ -117,7 +127,7 @@ def build(  # noqa: PLR0913 - the options of one command, all by keyword
     )
 
 
-def build_from(
+def build_from(  # noqa: PLR0913 - the options of one command, all by keyword
     home: Home,
     gate: HomeGate,
     out: Path,
@@ -126,6 +136,7 @@ def build_from(
     name: str | None = None,
     left_out: Path | None = None,
     pinned: bool = True,
+    with_set: bool = True,
 ) -> Built:
     """Build a release from a gate that is open already; see ``build``.
 
@@ -148,21 +159,26 @@ def build_from(
         if stamps_of(home, source) != before:
             raise Conflict("the records changed while the release was built", remedy="repeat")
         if left_out is not None:
-            outside.write_left_out(decided, left_out)
+            outside.write_left_out(gate.decide(source), left_out)
         recorded.append(_record(home, manifest, digest, pinned))
 
-    with ThreadPoolExecutor(1) as digester:
+    with (
+        ThreadPoolExecutor(1) as digester,
+        membersets.making(home, gate, release, with_set=with_set) as making,
+    ):
         inputs = [digester.submit(_file, path) for path in files_of(home, source)]
-        decided = gate.decide(source)
         tally = Tally()
         sealed = seal(
-            _counted(decided, tally),
+            _allowed(home, gate, source, tally),
             release,
             lambda: _facts(gate, _something(tally.summary()), inputs),
             load_signer(home.key_path),
             out,
             commit,
+            make_set=making.make if making else None,
         )
+        if making:
+            making.publish(out)
     return Built(sealed, recorded[0])
 
 
@@ -202,27 +218,50 @@ def _file(path: Path) -> File:
         return File(path.name, hashlib.file_digest(file, "sha256").hexdigest())
 
 
-def _counted(decided: ir.Table, tally: Tally) -> Iterator[pa.RecordBatch]:
-    """The allowed rows with the columns that a release holds; every record is counted as it passes.
+def _allowed(home: Home, gate: HomeGate, source: Source | None, tally: Tally) -> Iterator[pa.RecordBatch]:
+    """The allowed rows with the columns that a release holds; every record is counted."""
+    records = numbered(home, source, [*FIELDS, "salt", "deleted_at"])
+    if records is None:
+        return _in_one_pass(gate, source, tally)
+    return _in_two_passes(records, gate.decide_alike(records, source), tally)
 
-    One pass over the records does both: of what stays out only the codes leave the engine.
+
+def _in_two_passes(records: ir.Table, decided: ir.Table, tally: Tally) -> Iterator[pa.RecordBatch]:
+    """Decide by the narrow columns, then fetch bodies of the allowed rows alone.
+
+    Carrying the bodies of all records through the joins would cost more than reading the files twice. If a
+    file changes between the passes, the build is given up (see ``stamps_of``).
     """
-    kinds = {"created_at": "int64", "addressees": "array<string>", "topics": "array<string>"}
-    columns = {
-        name: decided[name] if name in decided.columns else ibis.null(kinds.get(name, "string"))
-        for name in FIELDS
-    }
-    if "salt" in decided.columns:
-        columns["salt"] = decided["salt"]
+    places = []
+    for batch in duck.batches(decided.select(*TALLIED, duck.PLACE), _ANSWERS):
+        tally.add_batch(batch)
+        places.append(pc.filter(batch[duck.PLACE], pc.equal(batch["code"], 0)))
+    allowed = ibis.memtable(pa.table([pa.chunked_array(places, pa.int64())], names=[duck.PLACE]))
+    rows = records.semi_join(allowed, duck.PLACE)
+    yield from duck.batches(rows.select(**_columns(rows)), BATCH_ROWS)
+
+
+def _in_one_pass(gate: HomeGate, source: Source | None, tally: Tally) -> Iterator[pa.RecordBatch]:
+    """Of any other table, which might give other rows when asked again: of what stays out only codes leave it."""
+    decided = gate.decide(source)
+    columns = _columns(decided)
     allowed = decided.code == 0
     passing = decided.select(
         *TALLIED,
         **{name: ibis.ifelse(allowed, column, ibis.null(column.type())) for name, column in columns.items()},
     )
-    names = list(columns)
     for batch in duck.batches(passing, BATCH_ROWS):
         tally.add_batch(batch)
-        yield batch.filter(pc.equal(batch["code"], 0)).select(names)
+        yield batch.filter(pc.equal(batch["code"], 0)).select(list(columns))
+
+
+def _columns(table: ir.Table) -> dict[str, ir.Value]:
+    kinds = {"created_at": "int64", "addressees": "array<string>", "topics": "array<string>"}
+    columns = {
+        name: table[name] if name in table.columns else ibis.null(kinds.get(name, "string"))
+        for name in FIELDS
+    }
+    return columns | ({"salt": table["salt"]} if "salt" in table.columns else {})
 
 
 def _record(home: Home, manifest: Manifest, digest: str, pinned: bool) -> int:
@@ -239,6 +278,8 @@ def _record(home: Home, manifest: Manifest, digest: str, pinned: bool) -> int:
             "rows": manifest.rows,
             "members": manifest.members,
             "row_root": manifest.row_root,
+            "set_root": manifest.set_root,
+            "directory_root": manifest.directory_root,
         },
     )
     with home.writing() as ledger:
@@ -251,7 +292,11 @@ def _record(home: Home, manifest: Manifest, digest: str, pinned: bool) -> int:
 
 
 def verify(path: Path, keys: Sequence[Path] | None = None) -> Findings:
-    """Check a release folder offline, with public key files or (None) the key in the folder."""
+    """Check a release folder or a certificate offline, with public key files or (None) the key that lies with it."""
+    if path.is_file():
+        from troth.app import certificates
+
+        return certificates.verify(path, keys)
     trusted = [load_public(key) for key in keys] if keys else None
     return verify_release(path, trusted)
 
@@ -259,11 +304,7 @@ def verify(path: Path, keys: Sequence[Path] | None = None) -> Findings:
 def listed(home: Home) -> list[tuple[int, dict[str, Json]]]:
     """The releases that the ledger knows: entry position and details."""
     with home.reading() as ledger:
-        return [
-            (stored.position, stored.what.details)
-            for stored in ledger.entries()
-            if isinstance(stored.what, Act) and stored.what.type == "release"
-        ]
+        return [(position, act.details) for position, act in ledger.acts("release")]
 
 
 def manifest_of(path: Path) -> Manifest:

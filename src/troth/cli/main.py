@@ -39,7 +39,25 @@ _COMMANDS: Final = {
     "check": ("troth.cli.decide:check", "A gate for pipelines: may the rows of a data set be used?"),
     "test": ("troth.cli.decide:test", "Run case files."),
     "release": ("troth.cli.release:release", "Sealed training data: build, list, show, diff."),
-    "verify": ("troth.cli.release:verify", "Check releases, receipts and checkpoints offline."),
+    "serve": ("troth.cli.serve:serve", "Pages for members, operators and auditors, and the API."),
+    "account": ("troth.cli.serve:account", "Who may sign in to the server: add, list, disable."),
+    "token": ("troth.cli.serve:token", "Which programs may use the API: add, revoke."),
+    "member": ("troth.cli.proofs:member", "Members' secrets, to prove with."),
+    "directory": ("troth.cli.proofs:directory", "What binds accounts to secrets: seal, list."),
+    "prove": ("troth.cli.proofs:prove", "Are a member's messages in a release? A proof either way."),
+    "verify": (
+        "troth.cli.release:verify",
+        "Check releases, proofs, certificates, receipts, checkpoints offline.",
+    ),
+    "train": ("troth.cli.models:train", "Train a model from sealed releases."),
+    "models": ("troth.cli.models:models", "Models: list them, register one trained elsewhere."),
+    "show": ("troth.cli.models:show", "One model: what it is, where it stands."),
+    "generate": ("troth.cli.models:generate", "Have a model go on from a prompt."),
+    "unlearn": ("troth.cli.models:unlearn", "Make a model again without what was taken back."),
+    "replay": ("troth.cli.models:replay", "Train what a certificate names again, and compare."),
+    "watch": ("troth.cli.watch:watch", "What a change of published documents does; archives of them."),
+    "canary": ("troth.cli.canary:canary", "Marks that tell whether a model was trained on them."),
+    "audit": ("troth.cli.audit:audit", "Was this model trained on these messages?"),
 }
 
 

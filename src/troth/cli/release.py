@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from troth.app import home as homes
-from troth.app import logs, releases
+from troth.app import logs, proofs, releases
 from troth.cli.output import (
     NEW_FILE,
     TEXT,
@@ -22,6 +22,7 @@ from troth.cli.output import (
     use_of,
     use_options,
 )
+from troth.cli.proofs import say
 from troth.core.findings import Findings
 from troth.core.values import format_instant
 
@@ -46,6 +47,11 @@ def release() -> None:
     metavar="FILE",
     help="Also write the records that stay out, and why, to this private Parquet file.",
 )
+@click.option(
+    "--no-set",
+    is_flag=True,
+    help="Do not commit to the set of members: then nobody can prove to be in it or not.",
+)
 @as_json
 @click.pass_obj
 def build(
@@ -58,6 +64,7 @@ def build(
     out: Path,
     name: str | None,
     left_out: Path | None,
+    no_set: bool,
     json_: bool,
 ) -> None:
     """Build a sealed release of what a use may have."""
@@ -73,6 +80,7 @@ def build(
             name=name,
             left_out=left_out,
             progress=report,
+            with_set=not no_set,
         )
     if json_:
         print_json(built.as_json())
@@ -121,6 +129,8 @@ def show(folder: Path, json_: bool) -> None:
                 "members": manifest.members,
                 "row_root": manifest.row_root,
                 "set_root": manifest.set_root,
+                "set_bits": manifest.set_bits,
+                "directory_root": manifest.directory_root,
                 "counts": releases.counts_of(manifest),
                 "terms": [f"{document} {version}" for document, version in manifest.terms],
                 "inputs": [one.name for one in manifest.inputs],
@@ -179,12 +189,37 @@ def diff(before: Path, after: Path, json_: bool) -> None:
     metavar="FILE",
     help="For receipts and checkpoints: a trust policy, or the verifier key of a log, had from elsewhere.",
 )
+@click.option(
+    "--release-manifest",
+    "manifest",
+    type=click.Path(path_type=Path),
+    metavar="DIR|FILE",
+    help="For a proof: the folder of the release, or its signed manifest.",
+)
+@click.option(
+    "--secret",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="For a proof: your secret file, to see that the proof is about you.",
+)
 @as_json
-def verify(paths: tuple[Path, ...], keys: tuple[Path, ...], policy: Path | None, json_: bool) -> None:
-    """Check releases, receipts and checkpoints offline. Exit status 1 if something does not hold."""
+def verify(
+    paths: tuple[Path, ...],
+    keys: tuple[Path, ...],
+    policy: Path | None,
+    manifest: Path | None,
+    secret: Path | None,
+    json_: bool,
+) -> None:
+    """Check releases, proofs, certificates, receipts and checkpoints offline. Exit status 1 if one does not hold."""
     ok = True
     for path in paths:
-        findings = logs.verify(path, policy) if logs.is_log_file(path) else releases.verify(path, keys)
+        if proofs.takes(path):
+            findings = proofs.verify(path, manifest, keys, secret)
+        elif logs.is_log_file(path):
+            findings = logs.verify(path, policy)
+        else:
+            findings = releases.verify(path, keys)
         ok = ok and findings.ok
         if json_:
             print_json(findings.as_json())
@@ -196,9 +231,7 @@ def verify(paths: tuple[Path, ...], keys: tuple[Path, ...], policy: Path | None,
 
 def _print(path: Path, findings: Findings) -> None:
     click.echo(f"{path}: {'holds' if findings.ok else 'DOES NOT HOLD'}")
-    for finding in findings.findings:
-        where = f"{finding.where}: " if finding.where else ""
-        click.echo(f"  {finding.level}: {where}{finding.what}")
+    say(findings)
 
 
 def _largest_first(counts: dict[str, int]) -> list[tuple[str, int]]:

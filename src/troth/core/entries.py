@@ -20,7 +20,7 @@ from troth.core.values import canonical, format_instant, parse_instant
 from troth.core.written import Json, read_event, write_event
 
 PUBLIC_TYPES: Final = (
-    "terms setting regime rules release disclosure recall training unlearning canary directory hold key member"
+    "terms setting regime rules release disclosure recall training unlearning canary directory hold key access member"
 ).split()
 
 SALT_BYTES: Final = 32

@@ -13,6 +13,7 @@ from typing import Final
 
 from troth.core.errors import BadInput
 from troth.core.reasons import BY_TEXT, VERDICTS
+from troth.core.sets import MAX_BITS
 from troth.core.shape import Shape
 from troth.core.values import Use, canonical, format_instant
 from troth.core.written import Json
@@ -211,6 +212,9 @@ def _check_counts(manifest: Manifest, shape: Shape) -> None:
         shape.refuse("the rows of the release are not the records that were allowed")
     if sum(first.values()) != verdicts["denied"] + verdicts["gap"]:
         shape.refuse("the first reasons do not add up to the records that stayed out")
+    stated = {manifest.set_root is None, manifest.set_bits is None, manifest.directory_root is None}
+    if len(stated) != 1 or (manifest.set_bits or 0) > MAX_BITS:
+        shape.refuse(f"a set has a root, up to {MAX_BITS} bits and the root of a directory, or none of them")
     if any(count > every.get(reason, 0) for reason, count in first.items()):
         shape.refuse("a reason is first in more records than it is in at all")
 

@@ -51,6 +51,7 @@ LISTS: Final = ("addressees", "topics")
 
 RECORD_SALT_BYTES: Final = 32
 ROW_SALT_BYTES: Final = 16
+_MAX_DIGITS: Final = 16  # and the colon
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,3 +120,75 @@ def row_salt(record_salt: bytes, release: str) -> bytes:
 def row_leaf(salt: bytes, row: bytes) -> bytes:
     """The leaf of a row in the row tree, 32 bytes, from its row salt (16 bytes) and canonical bytes."""
     return leaf_hash(salt + row)
+
+
+def parse_row(data: bytes) -> Row:
+    """Read canonical bytes back.
+
+    Raises:
+        BadInput: they are not the canonical bytes of a row.
+    """
+    reader = _Reader(data)
+    try:
+        row = reader.row()
+    except (ValueError, IndexError):
+        raise BadInput("is no canonical row") from None
+    # One form only: leading zeros, say, are refused by writing it again.
+    if canonical_row(row) != data:
+        raise BadInput("is no canonical row")
+    return row
+
+
+class _Reader:
+    """Reads the grammar from left to right; raises ValueError or IndexError where it ends."""
+
+    def __init__(self, data: bytes) -> None:
+        self._data = data
+        self._at = len(LABEL)
+
+    def row(self) -> Row:
+        head = (self._need_text(), self._need_text())
+        created = self._text()
+        author, addressees, topics = self._text(), self._list(), self._list()
+        rest = (self._text(), self._text(), self._text())
+        return Row(*head, None if created is None else int(created), author, addressees, topics, *rest)
+
+    def _need_text(self) -> str:
+        text = self._text()
+        if text is None:
+            raise ValueError
+        return text
+
+    def _text(self) -> str | None:
+        if self._is_null():
+            return None
+        length = self._number()
+        start, self._at = self._at, self._at + length
+        if self._at > len(self._data):
+            raise ValueError
+        return self._data[start : self._at].decode()
+
+    def _list(self) -> tuple[str | None, ...] | None:
+        if self._is_null():
+            return None
+        if self._data[self._at] != ord("["):
+            raise ValueError
+        self._at += 1
+        count = self._number()
+        if count > len(self._data):
+            raise ValueError
+        return tuple(self._text() for _ in range(count))
+
+    def _is_null(self) -> bool:
+        found = self._data[self._at] == ord("-")
+        self._at += found
+        return found
+
+    def _number(self) -> int:
+        """The digits up to a colon."""
+        end = self._data.index(b":", self._at, self._at + _MAX_DIGITS)
+        digits = self._data[self._at : end]
+        if not digits.isdigit():
+            raise ValueError
+        self._at = end + 1
+        return int(digits)

@@ -23,6 +23,7 @@ from troth.core.verify import (
 from troth.release.inside import Inside, Stamp
 from troth.release.layout import KEY, MANIFEST
 from troth.release.rowcheck import SHOWN, check_rows
+from troth.release.setcheck import check_set
 
 KIND: Final = "release"
 
@@ -50,7 +51,7 @@ def examine(path: Path, keys: Sequence[SSlibKey] | None = None, *, rows: bool = 
     """As ``verify_release``; without ``rows`` the files are held against their digests only."""
     examined = Examined(Findings(KIND))
     findings = examined.findings
-    signed = examined.signed = _read_signed(path, keys, findings)
+    signed = examined.signed = read_signed(path, keys, findings)
     if signed is None:
         return examined
     inside, manifest = Inside(path), signed.manifest
@@ -58,6 +59,8 @@ def examine(path: Path, keys: Sequence[SSlibKey] | None = None, *, rows: bool = 
     _check_names(inside, manifest, findings)
     if rows:
         check_rows(inside, manifest, set(examined.intact), findings)
+    if rows and findings.ok and manifest.set_root is not None:
+        check_set(inside, manifest, findings)
     if findings.ok:
         findings.info(
             f"{manifest.rows:,} rows of {manifest.members:,} members, sealed for {manifest.use.purpose}"
@@ -68,11 +71,12 @@ def examine(path: Path, keys: Sequence[SSlibKey] | None = None, *, rows: bool = 
 
 def read_manifest(path: Path, keys: Sequence[SSlibKey] | None, findings: Findings) -> Manifest | None:
     """The signed manifest of a folder; None, with an error among the findings, if there is none that holds."""
-    signed = _read_signed(path, keys, findings)
+    signed = read_signed(path, keys, findings)
     return signed.manifest if signed is not None and findings.ok else None
 
 
-def _read_signed(path: Path, keys: Sequence[SSlibKey] | None, findings: Findings) -> Signed | None:
+def read_signed(path: Path, keys: Sequence[SSlibKey] | None, findings: Findings) -> Signed | None:
+    """The manifest of a folder, its signature checked; None if it cannot be read. Errors go to the findings."""
     if not path.is_dir():
         findings.error("there is no such folder", str(path))
         return None

@@ -6,6 +6,7 @@ from typing import Final
 
 MANIFEST: Final = "manifest.dsse.json"
 LEAVES: Final = "leaves.bin"
+MEMBERS: Final = "members.parquet"
 KEY: Final = "keys/operator.pub"
 NOTE: Final = "README.txt"
 
@@ -18,6 +19,7 @@ Asked for:  {at}, honouring the first {settings_as_of} entries of the operator's
 Rows:       {rows}
 
 data/                 the rows, as Parquet. Private: written by and about people
+members.parquet       if it is there: for each member what it takes to make the set of members anew. Private too
 leaves.bin            one hash for each row, sorted; the manifest names the root of the tree over them
 manifest.dsse.json    what was asked, counted and sealed, signed by the operator
 keys/operator.pub     the operator's public key. Make sure from elsewhere that it is theirs: whoever

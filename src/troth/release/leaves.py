@@ -6,11 +6,14 @@ together by tests.
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from concurrent.futures import Executor
 from functools import cache, partial
+from itertools import groupby
 from typing import Final
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -20,6 +23,9 @@ from troth.release.hashing import hash_many
 
 CHUNK_LEAVES: Final = 1 << 16
 """Leaves of a subtree that is hashed by itself: a power of two (see ``troth.core.merkle``)."""
+
+LEAF: Final = b"\0"
+"""What stands before the data of a leaf that is hashed (RFC 6962, 2.1)."""
 
 _HMAC_BLOCK: Final = 64
 _INNER: Final = bytes(value ^ 0x36 for value in range(256))
@@ -49,10 +55,23 @@ def leaves_of(rows: pa.RecordBatch) -> bytes:
     """
     if rows.num_rows == 0:
         return b""
-    parts: list[pa.Array | pa.Scalar] = [rows["row_salt"].cast(pa.binary()), _constant(LABEL)]
+    parts: list[pa.Array | pa.Scalar] = [
+        _constant(LEAF),
+        rows["row_salt"].cast(pa.binary()),
+        _constant(LABEL),
+    ]
     for name in FIELDS:
         parts += _list(rows[name]) if name in LISTS else _text(rows[name])
-    return bytes(hash_many(_join(*parts), prefix=b"\0"))
+    return bytes(hash_many(_join(*_merged(parts))))
+
+
+def _merged(parts: Iterable[pa.Array | pa.Scalar]) -> Iterator[pa.Array | pa.Scalar]:
+    """The same with neighbouring constants in one: each part costs, however short."""
+    for constant, run in groupby(parts, lambda part: isinstance(part, pa.Scalar)):
+        if constant:
+            yield _constant(b"".join(part.as_py() for part in run))
+        else:
+            yield from run
 
 
 def _text(column: pa.Array) -> tuple[pa.Array | pa.Scalar, ...]:
@@ -79,6 +98,8 @@ def _list(column: pa.Array) -> tuple[pa.Array | pa.Scalar, ...]:
     items = column.flatten()
     if len(items) == 0:
         return (head,)
+    if isinstance(head, pa.Scalar) and len(items) == len(column):
+        return (head, *_text(items))
     # A null list may have items behind it, and a slice items before it: offsets are made anew.
     offsets = pa.concat_arrays([pa.array([0], lengths.type), pc.cumulative_sum(lengths)])
     return (head, pc.binary_join(pa.ListArray.from_arrays(offsets, _items(items)), _constant(b"")))
@@ -89,9 +110,11 @@ def _items(items: pa.Array) -> pa.Array:
     return _join(*texts) if len(texts) > 1 else pa.repeat(texts[0], len(items))
 
 
-def _number(values: pa.Array) -> pa.Array:
+def _number(values: pa.Array) -> pa.Array | pa.Scalar:
     """Decimal digits and a colon; from a table where the numbers are small, which is four times as fast."""
-    largest = pc.max(values).as_py()
+    smallest, largest = pc.min_max(values).as_py().values()
+    if smallest == largest is not None and not values.null_count:
+        return _constant(b"%d:" % largest)
     if largest is not None and largest < _SHORT_LENGTHS:
         return _short_lengths().take(values)
     return _join(values.cast(pa.string()).cast(pa.binary()), _constant(b":"))
@@ -127,23 +150,38 @@ def _binary(data: bytes | pa.Buffer) -> pa.Array:
 
 
 def sort_leaves(leaves: bytes) -> bytes:
-    """Packed leaves in the order of the row tree: bytewise; equal leaves are kept.
+    """Packed leaves in the order of the row tree: bytewise; equal leaves are kept."""
+    table = np.frombuffer(leaves, np.uint64).reshape(-1, HASH_BYTES // 8)
+    return np.take(table, leaf_order(leaves), axis=0).tobytes()
+
+
+def leaf_order(leaves: bytes) -> npt.NDArray[np.uint64]:
+    """For each place in the row tree, which of the packed leaves stands there.
 
     What is sorted are numbers: the first bits of each leaf, and behind them its place, which is quicker than
     sorting leaves, or places by leaves. The few leaves that share their first bits are set right afterwards.
     """
-    table = np.frombuffer(leaves, np.uint64).reshape(-1, HASH_BYTES // 8)
-    places = np.uint64(max(len(table) - 1, 0).bit_length())
+    count = len(leaves) // HASH_BYTES
+    places = np.uint64(max(count - 1, 0).bit_length())
     heads = np.frombuffer(leaves, ">u8")[:: HASH_BYTES // 8].astype(np.uint64) >> places
-    keys = heads << places | np.arange(len(table), dtype=np.uint64)
+    keys = heads << places | np.arange(count, dtype=np.uint64)
     keys.sort()
-    ordered = np.take(table, keys & ((np.uint64(1) << places) - np.uint64(1)), axis=0)
+    order = keys & ((np.uint64(1) << places) - np.uint64(1))
     heads = keys >> places
     for head in np.unique(heads[1:][heads[1:] == heads[:-1]]):
         start, stop = np.searchsorted(heads, head, "left"), np.searchsorted(heads, head, "right")
-        alike = sorted(row.tobytes() for row in ordered[start:stop])
-        ordered[start:stop] = np.frombuffer(b"".join(alike), np.uint64).reshape(-1, HASH_BYTES // 8)
-    return ordered.tobytes()
+        alike = order[start:stop].tolist()
+        alike.sort(key=lambda one: leaves[one * HASH_BYTES : (one + 1) * HASH_BYTES])
+        order[start:stop] = alike
+    return order
+
+
+def leaf_places(leaves: bytes) -> npt.NDArray[np.uint64]:
+    """For each of the packed leaves its place in the row tree: the inverse of ``leaf_order``."""
+    order = leaf_order(leaves)
+    places = np.empty(len(order), np.uint64)
+    places[order] = np.arange(len(order), dtype=np.uint64)
+    return places
 
 
 def row_root(leaves: bytes, pool: Executor | None = None) -> bytes:

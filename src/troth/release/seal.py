@@ -14,11 +14,12 @@ from __future__ import annotations
 import os
 import secrets
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from hashlib import sha256
 from pathlib import Path
+from typing import TypeAlias
 
 import pyarrow as pa
 from securesystemslib.signer import CryptoSigner
@@ -62,7 +63,21 @@ class Sealed:
     manifest_digest: str
 
 
-def seal(
+@dataclass(frozen=True, slots=True)
+class SealedSet:
+    """The set of a release's members: its roots in hex, k, and the file of openings in the folder."""
+
+    set_root: str
+    set_bits: int
+    directory_root: str
+    file: File
+
+
+MakeSet: TypeAlias = Callable[[Path, str, Sequence[str], bytes], SealedSet]
+"""Takes the unfinished folder, the release's id, the names of the data files and the packed leaves of their rows."""
+
+
+def seal(  # noqa: PLR0913, PLR0917 - what a release is made of
     batches: Iterable[pa.RecordBatch],
     release: str,
     facts: Callable[[], Facts],
@@ -70,6 +85,7 @@ def seal(
     out: Path,
     commit: Callable[[Manifest, str], None],
     draw: Callable[[int], bytes] = secrets.token_bytes,
+    make_set: MakeSet | None = None,
 ) -> Sealed:
     """Seal rows into a folder.
 
@@ -82,6 +98,7 @@ def seal(
         commit: called with the manifest and its digest (hex) once everything but the rename is done; what it
             raises undoes the release.
         draw: gives that many random bytes.
+        make_set: makes the set of the members; None: the release has none, and nobody can prove anything of it.
 
     Raises:
         BadInput: ``out`` is there already, or a row cannot be read.
@@ -102,7 +119,20 @@ def seal(
                 f"{said.verdicts['allowed']} records were allowed, then {data.rows} were there to be sealed",
                 remedy="keep the records as they are while a release is built, and repeat",
             )
+        made = (
+            make_set(folder.path, release, [one.name for one in data.files], data.leaves())
+            if make_set
+            else None
+        )
         manifest = _finish(folder.path, release, said, data, public_pem(signer.public_key), pool)
+        if made is not None:
+            manifest = replace(
+                manifest,
+                files=(*manifest.files, made.file),
+                set_root=made.set_root,
+                set_bits=made.set_bits,
+                directory_root=made.directory_root,
+            )
         envelope = seal_statement(build_statement(manifest), signer)
         write_file(folder.path / MANIFEST, envelope)
         folder.sync()
