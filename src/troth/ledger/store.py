@@ -666,6 +666,9 @@ def _take_lock(path: Path) -> int:
                     remedy="wait until it is done and repeat",
                 ) from None
             time.sleep(0.05)
+        except OSError as error:
+            os.close(lock)
+            raise _unavailable(path, error) from None
         else:
             return lock
 

@@ -188,6 +188,14 @@ class TileLog:
         """Write down that nothing may be written any more, and why."""
         replace(self.state / STOPPED, json.dumps({"why": why}).encode(), _PRIVATE)
 
+    def _go_on(self) -> None:
+        """Forget a stop: what was missing is back."""
+        if self.stopped() is not None:
+            try:
+                (self.state / STOPPED).unlink()
+            except OSError as error:
+                raise unavailable(self.state / STOPPED, error) from None
+
     # publishing
 
     def publish(
@@ -236,7 +244,7 @@ class TileLog:
             note = self._cosign(note, checkpoint, witnesses, published)
         if published is None or note != published.note:
             self.shelf.replace(CHECKPOINT, note.write())
-        (self.state / STOPPED).unlink(missing_ok=True)
+        self._go_on()
         for path in full:
             self.shelf.tidy(path)
         return Published(checkpoint, note)
@@ -391,6 +399,8 @@ class TileLog:
                             remedy="wait until it is done and repeat",
                         ) from None
                     time.sleep(0.02)
+                except OSError as error:
+                    raise unavailable(path, error) from None
             yield
         finally:
             os.close(lock)
