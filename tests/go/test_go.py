@@ -42,7 +42,7 @@ def holds(verifier: Path, *arguments: object) -> bool:
     return ran.returncode == 0
 
 
-@pytest.mark.parametrize("count", [1, 2, 255, 256, 257, 700])
+@pytest.mark.parametrize("count", [1, 256, 700])
 def test_go_verifies_a_log_with_its_proofs(count: int, verifier: Path, tmp_path: Path) -> None:
     log = tilelog(tmp_path)
     with witness(tmp_path) as one, ledger_of(tmp_path / "l.sqlite3", count) as ledger:
