@@ -46,6 +46,8 @@ APPLICATION_ID: Final = 0x54524F54  # "TROT"
 SCHEMA_VERSION: Final = 1
 FREE_SPACE_FLOOR: Final = 64 * 1024 * 1024
 BUSY_SECONDS: Final = 10.0
+_AT_ONCE: Final = 500
+"""Values that one query may ask for: fewer than any SQLite allows."""
 _RESTORE: Final = "restore the ledger from a backup"
 
 _SCHEMA: Final = """
@@ -397,13 +399,13 @@ class Ledger:
 
     def _insert(self, head: int, events: Sequence[Event | Act]) -> list[Receipt]:
         recorded_at = self.now()
-        latest: dict[str, int | None] = {}
+        latest = self._latest(events)
         rows, receipts = [], []
         for position, event in enumerate(events, head):
             subject = None if isinstance(event, Act) else subject_of(event)
             previous = None
             if subject is not None:
-                previous = latest[subject] if subject in latest else self._last_of(subject)
+                previous = latest.get(subject)
                 latest[subject] = position
             kind = entry_type(event)
             salt = self.draw(SALT_BYTES)
@@ -414,11 +416,20 @@ class Ledger:
         self._connection.executemany("INSERT INTO entries VALUES (?, ?, ?, ?, ?, ?, ?)", rows)
         return receipts
 
-    def _last_of(self, subject: str) -> int | None:
-        row = self._connection.execute(
-            "SELECT MAX(position) FROM entries WHERE subject = ?", (subject,)
-        ).fetchone()
-        return None if row[0] is None else int(row[0])
+    def _latest(self, events: Sequence[Event | Act]) -> dict[str, int]:
+        """The position of the last entry of each member that is spoken of."""
+        found = {subject_of(one) for one in events if not isinstance(one, Act)}
+        subjects = [subject for subject in found if subject is not None]
+        latest: dict[str, int] = {}
+        for start in range(0, len(subjects), _AT_ONCE):
+            asked = subjects[start : start + _AT_ONCE]
+            rows = self._connection.execute(
+                f"WITH given(one) AS (VALUES {', '.join('(?)' for _ in asked)})"  # noqa: S608 - question marks alone
+                " SELECT one, (SELECT MAX(position) FROM entries WHERE subject = one) FROM given",
+                asked,
+            )
+            latest |= {subject: position for subject, position in rows if position is not None}
+        return latest
 
     def _repeated(self, request: str | None, digest: bytes | None) -> list[Receipt] | None:
         if request is None:
@@ -655,6 +666,9 @@ def _take_lock(path: Path) -> int:
                     remedy="wait until it is done and repeat",
                 ) from None
             time.sleep(0.05)
+        except OSError as error:
+            os.close(lock)
+            raise _unavailable(path, error) from None
         else:
             return lock
 
