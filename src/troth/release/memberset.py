@@ -56,6 +56,10 @@ _OPENED: Final = """
 SELECT members.subject AS subject, secret, coalesce(head, CAST(? AS UBIGINT)) AS head
 FROM members LEFT JOIN secrets USING (subject) LEFT JOIN heads USING (subject)
 """
+_TAKE_SECRETS: Final = """
+INSERT INTO secrets SELECT incoming.* FROM incoming SEMI JOIN members USING (subject)
+"""
+_TAKE_HEADS: Final = "INSERT INTO heads SELECT incoming.* FROM incoming SEMI JOIN members USING (subject)"
 # 2^32 - 1 stands for nobody: such a row has no opening.
 _SORTED: Final = """
 SELECT (coalesce(openings.number, CAST(4294967295 AS UBIGINT)) << 32) | place AS key
@@ -82,11 +86,11 @@ class Joining(Engine):
 
     def load_secrets(self, batches: Iterable[tuple[Sequence[str], Sequence[bytes]]]) -> None:
         """Take in (subjects, secrets); those of nobody here are passed over."""
-        self._load("INSERT INTO secrets", _SECRETS, batches)
+        self._load(_TAKE_SECRETS, _SECRETS, batches)
 
     def load_heads(self, batches: Iterable[tuple[Sequence[str], Sequence[int]]]) -> None:
         """Take in (subjects, heads): the position of each one's last entry that was honoured."""
-        self._load("INSERT INTO heads", _HEADS, batches)
+        self._load(_TAKE_HEADS, _HEADS, batches)
 
     def without_secret(self) -> Iterator[list[str]]:
         """The members whose secret was not taken in, a batch at a time."""
@@ -104,7 +108,7 @@ class Joining(Engine):
             for columns in batches
         )
         self.take(
-            insert + " SELECT incoming.* FROM incoming SEMI JOIN members USING (subject)",
+            insert,
             schema,
             made,
         )
