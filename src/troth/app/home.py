@@ -6,7 +6,8 @@ import glob
 import os
 import secrets
 import shutil
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -28,11 +29,17 @@ _MIB: Final = 2**20
 
 @dataclass(frozen=True, slots=True)
 class Config:
-    """What ``troth.yaml`` says. Sizes in bytes; ``threads`` and ``memory`` None: what the engine takes by itself."""
+    """What ``troth.yaml`` says. Sizes in bytes; ``threads`` and ``memory`` None: what the engine takes by itself.
+
+    ``origin`` is the name of the home's public log, None if it has none; ``publish``: whether each command that
+    appends also publishes.
+    """
 
     free_space_floor: int = FREE_SPACE_FLOOR
     threads: int | None = None
     memory: str | None = None
+    origin: str | None = None
+    publish: bool = True
 
 
 class Home:
@@ -41,6 +48,7 @@ class Home:
     def __init__(self, path: Path, config: Config) -> None:
         self.path = path
         self.config = config
+        self.asked = False
 
     # where things are
 
@@ -84,17 +92,49 @@ class Home:
         """The folder of the directories of accounts: tiles that may be published."""
         return self.path / "directories"
 
+    def log_path(self) -> Path:
+        """The public log: the folder that is served."""
+        return self.path / "log"
+
+    @property
+    def log_state_path(self) -> Path:
+        """What was signed, the publisher's lock, and why writing stopped, if it did."""
+        return self.path / "log-state"
+
+    @property
+    def log_key_path(self) -> Path:
+        """The private key of the log."""
+        return self.path / "keys" / "log.key"
+
+    @property
+    def policy_path(self) -> Path:
+        """The log's trust policy: its own key, witnesses and quorum."""
+        return self.path / "log.policy"
+
     # ledger
 
     def reading(self) -> Ledger:
         """The ledger, for reading; close it."""
         return Ledger.read(self.ledger_path)
 
-    def writing(self) -> Ledger:
-        """The ledger, for writing; close it."""
-        ledger = Ledger.write(self.ledger_path)
-        ledger.free_space_floor = self.config.free_space_floor
-        return ledger
+    @contextmanager
+    def writing(self) -> Iterator[Ledger]:
+        """The ledger, for writing, in a ``with``; what was appended is published at its end.
+
+        Raises:
+            Unavailable: the log has stopped: this is an old copy, or entries were lost.
+        """
+        from troth.app import logs
+
+        logs.before_writing(self)
+        with Ledger.write(self.ledger_path) as ledger:
+            ledger.free_space_floor = self.config.free_space_floor
+            before = ledger.size
+            logs.check_writable(self, before)
+            yield ledger
+            grown = ledger.size > before
+        if grown:
+            logs.after_append(self)
 
     @property
     def position(self) -> int:
@@ -197,12 +237,17 @@ def read_events_files(paths: Iterable[Path], kinds: tuple[type, ...] | None = No
     return found
 
 
-def init(path: Path | str) -> Home:
-    """Make a new home: ledger, keys (0600) and configuration, all or nothing.
+def init(path: Path | str, origin: str | None = None) -> Home:
+    """Make a new home: ledger, log, keys (0600) and configuration, all or nothing.
+
+    Args:
+        path: the folder.
+        origin: the name of its public log, such as ``example.com/log``; None: a name made from its key.
 
     Raises:
         Conflict: something is there already.
     """
+    from troth.app import logs
     from troth.release.sign import new_key, public_key_text
 
     target = Path(path)
@@ -222,10 +267,15 @@ def init(path: Path | str) -> Home:
         for folder in (home.records_path, home.rejects_path, home.key_path.parent):
             folder.mkdir(mode=0o700)
         new_key(home.key_path, home.public_key_path)
+        key = logs.new_log_key(home, origin)
+        logs.set_up(home, key)
+        public = public_key_text(home.public_key_path)
         with Ledger.create(home.ledger_path) as ledger:
-            ledger.append([Act("key", {"use": "release", "public": public_key_text(home.public_key_path)})])
+            ledger.append([Act("key", {"use": "release", "public": public, "log": str(key)})])
+            logs.open_log(Home(making, Config(origin=key.name))).publish(ledger)
         config = making / CONFIG
-        config.write_text(f"format: {_FORMAT}\nfree_space_floor_mib: {FREE_SPACE_FLOOR // _MIB}\n")
+        settings = f"format: {_FORMAT}\nfree_space_floor_mib: {FREE_SPACE_FLOOR // _MIB}\n"
+        config.write_text(settings + logs.log_settings(key))
         _sync(config)
         _sync(making)
         # The commit point: before it there is no home, after it a whole one.
@@ -266,11 +316,16 @@ def open_home(path: Path | str) -> Home:
             f"this home is of format {version}; this Troth knows up to {_FORMAT}", remedy="use a newer Troth"
         )
     floor, threads, memory = (shape.get(key) for key in ("free_space_floor_mib", "threads", "memory"))
+    log = shape.get("log")
     config = Config(
         free_space_floor=floor.as_count() * _MIB if floor else FREE_SPACE_FLOOR,
         threads=threads.as_count() if threads else None,
         memory=memory.as_text() if memory else None,
+        origin=log.need("origin").as_text() if log else None,
+        publish=log is None or log.need("publish").as_one_of(("automatic", "manual")) == "automatic",
     )
+    if log:
+        log.close()
     shape.close()
     return Home(target, config)
 

@@ -5,11 +5,14 @@ from __future__ import annotations
 import importlib
 import os
 import sys
-from typing import Final
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Final, TextIO
 
 import click
 
-from troth.core.errors import TrothError
+from troth.core.errors import TrothError, Unpublished
 
 _COMMANDS: Final = {
     "init": ("troth.cli.homes:init", "Make a new home: keys, ledger, configuration."),
@@ -25,6 +28,8 @@ _COMMANDS: Final = {
     "erase": ("troth.cli.members:erase", "A member's erasure."),
     "record": ("troth.cli.homes:record", "Record any events from YAML files."),
     "ledger": ("troth.cli.homes:ledger", "The ledger: show entries, check."),
+    "log": ("troth.cli.logs:log", "The public log: publish, show, policy, receipts."),
+    "witness": ("troth.cli.witness:witness", "A witness of others' logs: init, run, show."),
     "import": ("troth.cli.imports:import_", "Records in: mail, tables."),
     "decide": ("troth.cli.decide:decide", "Which records one use may have, and why not."),
     "explain": ("troth.cli.decide:explain", "One record: every party, every reason, every clause."),
@@ -34,7 +39,7 @@ _COMMANDS: Final = {
     "member": ("troth.cli.proofs:member", "Members' secrets, to prove with."),
     "directory": ("troth.cli.proofs:directory", "What binds accounts to secrets: seal, list."),
     "prove": ("troth.cli.proofs:prove", "Are a member's messages in a release? A proof either way."),
-    "verify": ("troth.cli.release:verify", "Check releases and proofs offline."),
+    "verify": ("troth.cli.release:verify", "Check releases, proofs, receipts and checkpoints offline."),
 }
 
 
@@ -105,7 +110,8 @@ def cli(context: click.Context, home: str) -> None:
 def main() -> None:
     """Run the command line; errors become a message and an exit status."""
     try:
-        status = cli(prog_name="troth", standalone_mode=False)
+        with _notes():
+            status = cli(prog_name="troth", standalone_mode=False)
     except TrothError as error:
         click.echo(f"troth: {error}", err=True)
         sys.exit(error.exit_status)
@@ -130,6 +136,30 @@ def main() -> None:
         click.echo(f"troth: {message}", err=True)
         sys.exit(3)
     sys.exit(status if isinstance(status, int) else 0)
+
+
+@contextmanager
+def _notes() -> Iterator[None]:
+    """A warning of Troth is a note to whoever typed the command; other warnings stay as they are."""
+    with warnings.catch_warnings():
+        others = warnings.showwarning
+
+        def show(
+            message: Warning | str,
+            category: type[Warning],
+            filename: str,
+            lineno: int,
+            file: TextIO | None = None,
+            line: str | None = None,
+        ) -> None:
+            if issubclass(category, Unpublished):
+                click.echo(f"troth: note: {message}", err=True)
+            else:
+                others(message, category, filename, lineno, file, line)
+
+        warnings.showwarning = show
+        warnings.simplefilter("always", Unpublished)
+        yield
 
 
 def _engine_message(error: Exception) -> str | None:

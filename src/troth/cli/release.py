@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from troth.app import home as homes
-from troth.app import proofs, releases
+from troth.app import logs, proofs, releases
 from troth.cli.output import (
     NEW_FILE,
     TEXT,
@@ -184,6 +184,12 @@ def diff(before: Path, after: Path, json_: bool) -> None:
     help="The operator's public key, had from elsewhere; without it the key in the folder is taken.",
 )
 @click.option(
+    "--policy",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="For receipts and checkpoints: a trust policy, or the verifier key of a log, had from elsewhere.",
+)
+@click.option(
     "--release-manifest",
     "manifest",
     type=click.Path(path_type=Path),
@@ -200,15 +206,23 @@ def diff(before: Path, after: Path, json_: bool) -> None:
 def verify(
     paths: tuple[Path, ...],
     keys: tuple[Path, ...],
+    policy: Path | None,
     manifest: Path | None,
     secret: Path | None,
     json_: bool,
 ) -> None:
-    """Check releases, and proofs about them, offline. Exit status 1 if something does not hold."""
+    """Check releases, proofs about them, receipts and checkpoints offline.
+
+    Exit status 1 if something does not hold.
+    """
     ok = True
     for path in paths:
-        a_proof = proofs.takes(path)
-        findings = proofs.verify(path, manifest, keys, secret) if a_proof else releases.verify(path, keys)
+        if logs.is_log_file(path):
+            findings = logs.verify(path, policy)
+        elif proofs.takes(path):
+            findings = proofs.verify(path, manifest, keys, secret)
+        else:
+            findings = releases.verify(path, keys)
         ok = ok and findings.ok
         if json_:
             print_json(findings.as_json())

@@ -38,6 +38,10 @@ class TrothError(Exception):
         return f"{head}\n  remedy: {self.remedy}" if self.remedy else head
 
 
+class Unpublished(UserWarning):
+    """Something was recorded, but the public log could not be brought up to date; the next try does both."""
+
+
 class Refused(TrothError):
     """The question was understood and the answer is no (a use that is not allowed, data that is not sealed)."""
 

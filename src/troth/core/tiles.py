@@ -167,6 +167,10 @@ class Frontier:
             tiles.append(checked_tile(read, level, index, width) if width else b"")
         return cls(size, tiles, pairs)
 
+    def edge(self) -> bytes:
+        """The packed leaf hashes after the last full tile."""
+        return bytes(self._tiles[0]) if self._tiles else b""
+
     def copy(self) -> Frontier:
         """One that grows by itself from here."""
         return Frontier(self.size, [bytes(one) for one in self._tiles], self._pairs)
@@ -266,7 +270,7 @@ class Tiles:
     """A tree read through its tiles. Keeps the tiles it has read, with the hashes between their levels."""
 
     def __init__(self, read: TileReader, keep: int = 4096) -> None:
-        """Read through ``read``; keep up to so many tiles (16 KiB each)."""
+        """Read through ``read``; keep up to so many tiles (16 KiB each). Threads may share it."""
         self._read = read
         self._keep = keep
         self._kept: dict[tuple[int, int, int], list[bytes]] = {}
@@ -352,6 +356,6 @@ class Tiles:
             below = nodes[-1]
             nodes.append(hash_pairs(below[: len(below) // pair * pair]))
         if len(self._kept) >= self._keep:
-            del self._kept[next(iter(self._kept))]
+            self._kept = {}
         self._kept[level, index, width] = nodes
         return nodes

@@ -213,6 +213,14 @@ class Ledger:
         )
         return [(one.position, one.what) for one in _stored(rows) if isinstance(one.what, Act)]
 
+    def public(self, start: int, stop: int) -> Iterator[Entry]:
+        """The entries of positions [start, stop) as the public sees them, in order."""
+        rows = self._select(
+            "SELECT type, time, commitment FROM entries WHERE position >= ? AND position < ? ORDER BY position",
+            (start, stop),
+        )
+        return (Entry(*row) for row in rows)
+
     def history(self, subject: str, stop: int | None = None) -> list[tuple[int, Event]]:
         """The entries of one member before a position, erased ones left out."""
         rows = self._select(

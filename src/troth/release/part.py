@@ -122,7 +122,7 @@ class DataFiles:
     def _end(self) -> None:
         self._flush()
         part = self._part
-        part.writer.close()
+        part.end()
         self.files.append(File(part.name, part.file.sha256, part.rows, part.file.size))
         self._syncs.append(self._pool.submit(_sync, part.file))
 
@@ -142,9 +142,23 @@ class _Part:
         self.name = name
         self.file = file
         self.rows = 0
-        self.writer = pq.ParquetWriter(
-            file, DATA, compression="snappy", use_dictionary=_DICTIONARIES, write_statistics=_STATISTICS
-        )
+        try:
+            self.writer = pq.ParquetWriter(
+                file, DATA, compression="snappy", use_dictionary=_DICTIONARIES, write_statistics=_STATISTICS
+            )
+        except BaseException:
+            # Its first bytes did not fit on the disk.
+            file.close()
+            raise
+
+    def end(self) -> None:
+        """Write the file's end; the file stays open, to be synced."""
+        try:
+            self.writer.close()
+        except BaseException:
+            # The writer counts as closed even if it could not write: nobody else would let go of the file.
+            self.file.close()
+            raise
 
     def abandon(self) -> None:
         """Let go of the file, if it was not ended."""

@@ -50,7 +50,12 @@ def new_key(private: Path, public: Path) -> None:
 
 
 def load_signer(private: Path) -> CryptoSigner:
-    """The signer of a private key file.
+    """The signer of a private key file. Raises as ``load_private``."""
+    return CryptoSigner(load_private(private))
+
+
+def load_private(private: Path) -> Ed25519PrivateKey:
+    """The private key of a file.
 
     Raises:
         BadInput: no key, another kind of key, or one that others can read.
@@ -68,7 +73,7 @@ def load_signer(private: Path) -> CryptoSigner:
         raise BadInput("is no private key", place=Place(str(private))) from None
     if not isinstance(key, Ed25519PrivateKey):
         raise BadInput("is no Ed25519 key", place=Place(str(private)))
-    return CryptoSigner(key)
+    return key
 
 
 def load_public(public: Path) -> SSlibKey:

@@ -23,6 +23,9 @@ def test_a_new_home_is_whole_private_and_its_first_entry_is_its_key(tmp_path: Pa
     assert sorted(one.name for one in home.path.iterdir() if one.suffix != ".lock") == [
         "keys",
         "ledger.sqlite3",
+        "log",
+        "log-state",
+        "log.policy",
         "records",
         "rejects",
         "troth.yaml",

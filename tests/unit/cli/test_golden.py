@@ -229,6 +229,7 @@ _VOLATILE = {
     "manifest": (str, "<sha256>"),
     "manifest_digest": (str, "<sha256>"),
     "public": (str, "<key>"),
+    "log": (str, "<key>"),
     "engine": (dict, "<versions>"),
 }
 
