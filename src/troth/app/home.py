@@ -92,6 +92,7 @@ class Home:
         """The folder of the directories of accounts: tiles that may be published."""
         return self.path / "directories"
 
+    @property
     def log_path(self) -> Path:
         """The public log: the folder that is served."""
         return self.path / "log"
