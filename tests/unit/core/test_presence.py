@@ -7,10 +7,12 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
+import jsonschema
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.support import ROOT
 from tests.unit.core.setworld import World, check, credential, envelope_of, opened, signed
 from troth.core.errors import BadInput
 from troth.core.presence import Details, Opening, Proof, is_proof, parse_proof, parse_secret, write_secret
@@ -266,3 +268,13 @@ def test_the_manifest_is_bound_too() -> None:
     assert bucket_of(b"\xff" * 16, 0) == 0
     assert bucket_of(b"\x80" + bytes(15), 1) == 1
     assert bucket_of(b"\0\0\0\x01" + bytes(12), 32) == 1
+
+
+def test_the_schema_takes_what_is_written() -> None:
+    schema = json.loads((ROOT / "src" / "troth" / "schemas" / "proof.schema.json").read_text())
+    jsonschema.Draft202012Validator.check_schema(schema)
+    validator = jsonschema.Draft202012Validator(schema)
+    for proof in (PRESENT, ABSENT, OPENED, WORLD.proof(10)):
+        validator.validate(json.loads(proof.write()))
+    for wrong in (replace(ABSENT, rows=()), replace(PRESENT, release="a b")):
+        assert not validator.is_valid(json.loads(wrong.write()))
