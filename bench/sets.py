@@ -52,12 +52,18 @@ def _rows(members: int, places: npt.NDArray[np.uint64], chance: np.random.Genera
         yield _names(authors[start:stop]), lists, places[start:stop]
 
 
-def _batches(members: int, chance: np.random.Generator) -> Iterator[tuple[list[str], list[bytes], list[int]]]:
+def _secrets(members: int, chance: np.random.Generator) -> Iterator[tuple[list[str], list[bytes]]]:
     for start in range(0, members, _BATCH):
         numbers = np.arange(start, min(start + _BATCH, members))
         packed = chance.bytes(32 * len(numbers))
         drawn = [packed[at : at + 32] for at in range(0, len(packed), 32)]
-        yield _names(numbers).to_pylist(), drawn, numbers.tolist()
+        yield _names(numbers).to_pylist(), drawn
+
+
+def _heads(members: int) -> Iterator[tuple[list[str], list[int]]]:
+    for start in range(0, members, _BATCH):
+        numbers = np.arange(start, min(start + _BATCH, members))
+        yield _names(numbers).to_pylist(), numbers.tolist()
 
 
 def measure(members: int, folder: Path, memory: str | None) -> dict[str, Any]:
@@ -65,6 +71,7 @@ def measure(members: int, folder: Path, memory: str | None) -> dict[str, Any]:
     chance = np.random.default_rng(1)
     leaves = chance.bytes(32 * members)
     seconds: dict[str, float] = {}
+    last = started = time.monotonic()
 
     def done(step: str) -> None:
         nonlocal last
@@ -72,16 +79,14 @@ def measure(members: int, folder: Path, memory: str | None) -> dict[str, Any]:
         seconds[step] = round(now - last, 1)
         last = now
 
-    last = started = time.monotonic()
     places, ordered = leaf_places(leaves), sort_leaves(leaves)
     done("order of the leaves")
     tiles = TileFolder(folder / "tiles")
     with Joining(Limits(memory=memory, folder=folder)) as joining:
         joining.load_rows(_rows(members, places, chance))
         done("rows in")
-        for names, secrets, heads in _batches(members, chance):
-            joining.load_secrets([(names, secrets)])
-            joining.load_heads([(names, heads)])
+        joining.load_secrets(_secrets(members, chance))
+        joining.load_heads(_heads(members))
         done("secrets and heads in")
         with NewFile(folder / "members.parquet") as file:
             joining.write_openings("r-bench", file)

@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 from tests.support import ROOT
 from tests.unit.core.setworld import World, check, credential, envelope_of, opened, signed
 from troth.core.errors import BadInput
-from troth.core.presence import Details, Opening, Proof, is_proof, parse_proof, parse_secret, write_secret
-from troth.core.sets import Credential, bucket_of, parse_directory_bucket, parse_set_bucket
+from troth.core.presence import Opening, Proof, is_proof, parse_proof, parse_secret, write_secret
+from troth.core.sets import Credential, Details, bucket_of, parse_directory_bucket, parse_set_bucket
 from troth.core.values import canonical
 
 WORLD = World(present=range(0, 40, 2), everybody=range(40))
