@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from troth.app.api import Home, init, open, verify  # noqa: A004
     from troth.app.decisions import Explanation, HomeGate
     from troth.core.catalogue import SENTENCES
-    from troth.core.errors import BadInput, Conflict, Corrupt, Refused, TrothError, Unavailable
+    from troth.core.errors import BadInput, Conflict, Corrupt, Refused, TrothError, Unavailable, Unpublished
     from troth.core.findings import Finding, Findings
     from troth.core.values import Use
     from troth.release.hf import SealedDataCallback
@@ -37,6 +37,7 @@ __all__ = [
     "SealedDataCallback",
     "TrothError",
     "Unavailable",
+    "Unpublished",
     "Use",
     "init",
     "load",
@@ -58,6 +59,7 @@ _WHERE: Final = {
     "Refused": "troth.core.errors",
     "TrothError": "troth.core.errors",
     "Unavailable": "troth.core.errors",
+    "Unpublished": "troth.core.errors",
     "Finding": "troth.core.findings",
     "Findings": "troth.core.findings",
     "Use": "troth.core.values",

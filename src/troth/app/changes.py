@@ -190,8 +190,11 @@ def reach(home: Home, document: str, version: str, at: int | str | None = None) 
         BadInput: there is no such version.
     """
     known, _ = home.known()
-    placed = find_version(known, document, version)
-    now = instant_or_now(at)
+    return reach_of(known, find_version(known, document, version), instant_or_now(at))
+
+
+def reach_of(known: Known, placed: Placed, now: int) -> Reach:
+    """Who of a version's audience was told of it by an instant, and who was not."""
     told: list[str] = []
     missed: list[str] = []
     for subject, was_told in _reach(known, placed, now):

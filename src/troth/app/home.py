@@ -78,21 +78,6 @@ class Home:
         return self.path / "keys" / "operator.pub"
 
     @property
-    def accounts_path(self) -> Path:
-        """The accounts and secrets of members, apart from the ledger."""
-        return self.path / "members.sqlite3"
-
-    @property
-    def sets_path(self) -> Path:
-        """The folder of the releases' sets: tiles that may be published."""
-        return self.path / "sets"
-
-    @property
-    def directories_path(self) -> Path:
-        """The folder of the directories of accounts: tiles that may be published."""
-        return self.path / "directories"
-
-    @property
     def log_path(self) -> Path:
         """The public log: the folder that is served."""
         return self.path / "log"
@@ -111,6 +96,21 @@ class Home:
     def policy_path(self) -> Path:
         """The log's trust policy: its own key, witnesses and quorum."""
         return self.path / "log.policy"
+
+    @property
+    def accounts_path(self) -> Path:
+        """The accounts and secrets of members, apart from the ledger."""
+        return self.path / "members.sqlite3"
+
+    @property
+    def sets_path(self) -> Path:
+        """The folder of the releases' sets: tiles that may be published."""
+        return self.path / "sets"
+
+    @property
+    def directories_path(self) -> Path:
+        """The folder of the directories of accounts: tiles that may be published."""
+        return self.path / "directories"
 
     # ledger
 

@@ -1,4 +1,4 @@
-"""Records into a home: mail and tables."""
+"""Records into a home: mail, tables, and every kind of export that there is an importer for."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import pyarrow.parquet as pq
 
 from troth.app.home import Home
 from troth.intake.importing import Intake
+from troth.intake.kinds import Job, importer_of
 from troth.intake.mail import DEFAULT_CATEGORY, import_mail
 from troth.intake.records import RecordStore
 from troth.intake.report import ImportReport
@@ -50,6 +51,25 @@ def tables(
 ) -> ImportReport:
     """Import tables; see ``troth.intake.tables.import_table``."""
     return import_table(intake_of(home, dry_run=dry_run, progress=progress), paths, mapping=mapping)
+
+
+def export(
+    home: Home,
+    kind: str,
+    paths: Sequence[Path],
+    *,
+    dry_run: bool = False,
+    progress: Progress = _unheard,
+) -> ImportReport:
+    """Import an export by the importer of its kind; see ``troth.intake.kinds``.
+
+    Raises:
+        BadInput: there is no such importer, or a path is no such export.
+        DamagedInput: a source was damaged; what could be read is stored and counted.
+    """
+    intake = intake_of(home, dry_run=dry_run, progress=progress)
+    importer = importer_of(kind)
+    return intake.take(importer.items(Job(tuple(paths), intake.now, progress)))
 
 
 def arrow(home: Home, table: pa.Table) -> ImportReport:

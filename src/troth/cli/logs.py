@@ -103,6 +103,28 @@ def policy(path: str, new: Path | None, json_: bool) -> None:
     )
 
 
+@log.command("rotate")
+@click.option("--lost", is_flag=True, help="The old key is gone: the new one signs alone.")
+@click.option("--finish", is_flag=True, help="End the change: older keys sign no longer, and are deleted.")
+@as_json
+@click.pass_obj
+def rotate(path: str, lost: bool, finish: bool, json_: bool) -> None:
+    """Change the log's key. The old and the new one sign until `--finish`; others learn the new one meanwhile."""
+    home = homes.open_home(path)
+    if finish:
+        ended = logs.retire(home)
+        key = logs.open_log(home).keys[0]
+    else:
+        ended, key = 0, logs.rotate(home, lost=lost)
+    if json_:
+        print_json({"vkey": str(key), "retired": ended})
+    elif finish:
+        click.echo(f"{count(ended)} older keys were retired; {key} signs alone")
+    else:
+        click.echo(f"the new key is {key}")
+        click.echo("hand out `troth log policy` anew; when everybody has it: troth log rotate --finish")
+
+
 @log.command("receipt")
 @click.argument("position", type=click.IntRange(min=0, max=2**60))
 @click.option("--out", type=NEW_FILE, help="Write it here instead of printing it.")

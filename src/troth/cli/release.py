@@ -211,16 +211,13 @@ def verify(
     secret: Path | None,
     json_: bool,
 ) -> None:
-    """Check releases, proofs about them, receipts and checkpoints offline.
-
-    Exit status 1 if something does not hold.
-    """
+    """Check releases, proofs, certificates, receipts and checkpoints offline. Exit status 1 if one does not hold."""
     ok = True
     for path in paths:
-        if logs.is_log_file(path):
-            findings = logs.verify(path, policy)
-        elif proofs.takes(path):
+        if proofs.takes(path):
             findings = proofs.verify(path, manifest, keys, secret)
+        elif logs.is_log_file(path):
+            findings = logs.verify(path, policy)
         else:
             findings = releases.verify(path, keys)
         ok = ok and findings.ok

@@ -175,6 +175,11 @@ class Standing:
         self._in_effect: dict[tuple[int, int], bool] = {}
         self._told: dict[tuple[int, int], bool] = {}
 
+    @property
+    def events(self) -> list[MemberEvent]:
+        """The member's entries, in ledger order."""
+        return [event for _, event in self._history]
+
     @cached_property
     def joined(self) -> int | None:
         """The earliest ``since``, wherever it stands in the ledger; None if there is no entry."""

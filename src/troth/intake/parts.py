@@ -65,7 +65,7 @@ def write_part(folder: Path, rows: Sequence[Row], draw: Callable[[int], bytes]) 
     temporary = folder / f".{path.name}.tmp"
     with storage_errors(folder):
         try:
-            _write_durably(table, temporary)
+            write_durably(table, temporary)
             temporary.rename(path)
         finally:
             temporary.unlink(missing_ok=True)
@@ -73,7 +73,8 @@ def write_part(folder: Path, rows: Sequence[Row], draw: Callable[[int], bytes]) 
     return path
 
 
-def _write_durably(table: pa.Table, path: Path) -> None:
+def write_durably(table: pa.Table, path: Path) -> None:
+    """Write a new file, readable by its owner alone, and have the disk keep it."""
     descriptor = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC, 0o600)
     with os.fdopen(descriptor, "wb") as file:
         pq.write_table(table, file, compression="zstd", use_dictionary=_REPEATING, write_page_checksum=True)
@@ -137,13 +138,13 @@ def find_rows(paths: Sequence[Path], ids: Collection[str]) -> dict[str, Row]:
         try:
             holding = connection.execute(
                 "SELECT DISTINCT filename FROM read_parquet($1, filename = true) SEMI JOIN asked USING (id)",
-                [[_escaped(path) for path in paths]],
+                [[escaped(path) for path in paths]],
             ).fetchall()
             if not holding:
                 return {}
             found = connection.execute(
                 f"SELECT id, {', '.join(CONTENT)} FROM read_parquet($1) SEMI JOIN asked USING (id)",  # noqa: S608 - own names
-                [[_escaped(Path(name)) for (name,) in holding]],
+                [[escaped(Path(name)) for (name,) in holding]],
             )
             return {row.id: row for row in _rows(found)}
         except duckdb.Error as error:
@@ -159,7 +160,7 @@ def _rows(found: duckdb.DuckDBPyConnection) -> Iterator[Row]:
             yield Row(where=stored, **named)
 
 
-def _escaped(path: Path) -> str:
+def escaped(path: Path) -> str:
     """A path as DuckDB's file patterns read it literally."""
     return re.sub(r"([*?\[])", r"[\1]", str(path))
 

@@ -10,13 +10,15 @@ import fcntl
 import hashlib
 import os
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
 
 from troth.core.errors import BadInput, Place, Unavailable
+from troth.intake.marks import Marks
 from troth.intake.parts import (
     count_rows,
     find_rows,
@@ -26,7 +28,7 @@ from troth.intake.parts import (
     sync_folder,
     write_part,
 )
-from troth.intake.rows import CONTENT, WORDS, Row
+from troth.intake.rows import CONTENT, WORDS, Gone, Row
 
 PART_ROWS: Final = 100_000
 PART_BYTES: Final = 32 * 1024 * 1024
@@ -44,6 +46,11 @@ class RecordStore:
     def paths(self) -> list[Path]:
         """The whole Parquet parts, oldest first; empty where nothing was imported yet."""
         return part_paths(self.folder)
+
+    @property
+    def marks(self) -> Marks:
+        """What became known of the records later."""
+        return Marks(self.folder)
 
     def count(self) -> int:
         """The number of records.
@@ -95,6 +102,7 @@ class ImportSession:
         self._draw = draw
         self._part_rows = part_rows
         self._waiting: list[Row] = []
+        self._gone: list[Gone] = []
         self._weight = 0
         # What a dry run would have stored: a digest of the id, and one of each column.
         self._rehearsed: dict[bytes, tuple[bytes, ...]] = {}
@@ -111,6 +119,10 @@ class ImportSession:
         if len(self._waiting) >= self._part_rows or self._weight >= PART_BYTES:
             self._settle()
 
+    def add_gone(self, gone: Gone) -> None:
+        """Take a deletion; it holds from the end of the session on."""
+        self._gone.append(gone)
+
     def __enter__(self) -> Self:
         return self
 
@@ -120,6 +132,8 @@ class ImportSession:
         try:
             if kind is None:
                 self._settle()
+                if self._lock is not None:
+                    Marks(self._folder).add_gone(self._gone, part_paths(self._folder))
         finally:
             if self._lock is not None:
                 os.close(self._lock)
@@ -168,6 +182,20 @@ class ImportSession:
         else:
             write_part(self._folder, list(new.values()), self._draw)
         self.imported += len(new)
+
+
+@contextmanager
+def locked(folder: Path) -> Iterator[None]:
+    """A store to oneself, for changing what is stored.
+
+    Raises:
+        Unavailable: an import is writing, or storage failed.
+    """
+    lock = _prepare(folder)
+    try:
+        yield
+    finally:
+        os.close(lock)
 
 
 def _digest(text: str) -> bytes:

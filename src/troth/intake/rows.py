@@ -129,7 +129,26 @@ class Noted:
     text: str
 
 
-Item: TypeAlias = Row | Rejected | LeftOut | Damaged | Noted
+@dataclass(frozen=True, slots=True)
+class Gone:
+    """A message was deleted, or worded anew, at an instant (microseconds UTC): its versions from before are gone.
+
+    ``id`` is the id of its first version; see ``version_id``. It is no item itself: what told of it is.
+    """
+
+    id: str
+    at: int
+
+
+Item: TypeAlias = Row | Rejected | LeftOut | Damaged | Noted | Gone
+
+VERSION_MARK: Final = "#v"
+"""What stands between a message's id and the instant of an edit in the id of an edited version."""
+
+
+def version_id(first: str, edited_at: int | None) -> str:
+    """The id of the version of a message that was worded at an instant (None: never edited)."""
+    return first if edited_at is None else f"{first}{VERSION_MARK}{edited_at}"
 
 
 def clean(text: str) -> str:

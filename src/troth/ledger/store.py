@@ -46,6 +46,8 @@ APPLICATION_ID: Final = 0x54524F54  # "TROT"
 SCHEMA_VERSION: Final = 1
 FREE_SPACE_FLOOR: Final = 64 * 1024 * 1024
 BUSY_SECONDS: Final = 10.0
+_AT_ONCE: Final = 500
+"""Values that one query may ask for: fewer than any SQLite allows."""
 _RESTORE: Final = "restore the ledger from a backup"
 
 _SCHEMA: Final = """
@@ -81,6 +83,16 @@ class Receipt:
     def as_json(self) -> dict[str, Json]:
         """Plain JSON values."""
         return asdict(self)
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """What one caller wants appended, all of it or nothing; see ``Ledger.append`` for the fields."""
+
+    events: Sequence[Event | Act]
+    request: str | None = None
+    expected: int | None = None
+    places: Sequence[Place] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,6 +216,14 @@ class Ledger:
         )
         return _stored(rows)
 
+    def public(self, start: int, stop: int) -> Iterator[Entry]:
+        """The entries of positions [start, stop) as the public sees them, in order."""
+        rows = self._select(
+            "SELECT type, time, commitment FROM entries WHERE position >= ? AND position < ? ORDER BY position",
+            (start, stop),
+        )
+        return (Entry(*row) for row in rows)
+
     def acts(self, kind: str) -> list[tuple[int, Act]]:
         """The acts of one public type, with their positions; reads no member's entries."""
         rows = self._select(
@@ -212,14 +232,6 @@ class Ledger:
             (kind,),
         )
         return [(one.position, one.what) for one in _stored(rows) if isinstance(one.what, Act)]
-
-    def public(self, start: int, stop: int) -> Iterator[Entry]:
-        """The entries of positions [start, stop) as the public sees them, in order."""
-        rows = self._select(
-            "SELECT type, time, commitment FROM entries WHERE position >= ? AND position < ? ORDER BY position",
-            (start, stop),
-        )
-        return (Entry(*row) for row in rows)
 
     def history(self, subject: str, stop: int | None = None) -> list[tuple[int, Event]]:
         """The entries of one member before a position, erased ones left out."""
@@ -258,6 +270,37 @@ class Ledger:
             (stop,),
         )
 
+    def all_acts(self, stop: int | None = None) -> list[tuple[int, Act]]:
+        """What the operator did before a position: releases and all else that is no promise, notice or choice."""
+        rows = self._select(
+            "SELECT position, type, time, commitment, body FROM entries"
+            " WHERE type NOT IN ('member', 'terms', 'setting', 'regime', 'rules') AND position < ?"
+            " ORDER BY position",
+            (2**62 if stop is None else stop,),
+        )
+        return [(one.position, one.what) for one in _stored(rows) if isinstance(one.what, Act)]
+
+    def types(self) -> list[tuple[str, int]]:
+        """How many entries there are of each public type."""
+        rows = self._select("SELECT type, COUNT(*) FROM entries GROUP BY type ORDER BY type")
+        return [(str(kind), int(count)) for kind, count in rows]
+
+    def opened(self, position: int) -> str:
+        """Whether the body of an entry ``matches`` its commitment, ``differs`` from it, or was ``erased``."""
+        row = self._select(
+            "SELECT commitment, salt, body FROM entries WHERE position = ?", (position,)
+        ).fetchone()
+        if row is None or row[2] is None:
+            return "differs" if row is None else "erased"
+        return "matches" if row[1] is not None and commit(row[1], row[2]) == row[0] else "differs"
+
+    def last_public(self) -> int:
+        """The position of the last entry that concerns no single member; -1 where there is none."""
+        row = self._select(
+            "SELECT COALESCE(MAX(position), -1) FROM entries WHERE type <> 'member'"
+        ).fetchone()
+        return int(row[0])
+
     def receipt(self, position: int) -> Receipt:
         """The receipt of an entry.
 
@@ -295,23 +338,48 @@ class Ledger:
             Unavailable: no space, no lock, or storage failed; then this writer is stopped for good.
         """
         self._check_writable()
-        digest = _request_digest(events) if request is not None else None
         with self._transaction():
-            repeated = self._repeated(request, digest)
-            if repeated is not None:
-                return repeated
-            head = self.size
-            if expected is not None and expected != head:
-                raise Conflict(
-                    f"the ledger has grown from {expected} to {head} entries meanwhile",
-                    remedy="read it again and repeat",
-                )
-            self._refer(events, _StoredNames(self._connection), places)
-            receipts = self._insert(head, events)
-            if request is not None:
-                self._connection.execute(
-                    "INSERT INTO requests VALUES (?, ?, ?, ?)", (request, head, len(receipts), digest)
-                )
+            return self._append(Batch(events, request, expected, places))
+
+    def append_group(self, batches: Sequence[Batch]) -> list[list[Receipt] | TrothError]:
+        """Append the batches of several callers with one commit: each all or none, durable when it returns.
+
+        What one of them has wrong (``Conflict``, ``BadInput``) is its own answer and spoils nothing for the others.
+
+        Raises:
+            Unavailable: no space, no lock, or storage failed; then nothing of the group was acknowledged.
+        """
+        self._check_writable()
+        answers: list[list[Receipt] | TrothError] = []
+        with self._transaction():
+            for batch in batches:
+                self._connection.execute("SAVEPOINT batch")
+                try:
+                    answers.append(self._append(batch))
+                except (BadInput, Conflict) as error:
+                    self._connection.execute("ROLLBACK TO SAVEPOINT batch")
+                    answers.append(error)
+                self._connection.execute("RELEASE SAVEPOINT batch")
+        return answers
+
+    def _append(self, batch: Batch) -> list[Receipt]:
+        """Append one batch inside a transaction."""
+        digest = _request_digest(batch.events) if batch.request is not None else None
+        repeated = self._repeated(batch.request, digest)
+        if repeated is not None:
+            return repeated
+        head = self.size
+        if batch.expected is not None and batch.expected != head:
+            raise Conflict(
+                f"the ledger has grown from {batch.expected} to {head} entries meanwhile",
+                remedy="read it again and repeat",
+            )
+        self._refer(batch.events, _StoredNames(self._connection), batch.places)
+        receipts = self._insert(head, batch.events)
+        if batch.request is not None:
+            self._connection.execute(
+                "INSERT INTO requests VALUES (?, ?, ?, ?)", (batch.request, head, len(receipts), digest)
+            )
         return receipts
 
     def check_references(self, events: Sequence[Event | Act], places: Sequence[Place] = ()) -> None:
@@ -331,13 +399,13 @@ class Ledger:
 
     def _insert(self, head: int, events: Sequence[Event | Act]) -> list[Receipt]:
         recorded_at = self.now()
-        latest: dict[str, int | None] = {}
+        latest = self._latest(events)
         rows, receipts = [], []
         for position, event in enumerate(events, head):
             subject = None if isinstance(event, Act) else subject_of(event)
             previous = None
             if subject is not None:
-                previous = latest[subject] if subject in latest else self._last_of(subject)
+                previous = latest.get(subject)
                 latest[subject] = position
             kind = entry_type(event)
             salt = self.draw(SALT_BYTES)
@@ -348,11 +416,20 @@ class Ledger:
         self._connection.executemany("INSERT INTO entries VALUES (?, ?, ?, ?, ?, ?, ?)", rows)
         return receipts
 
-    def _last_of(self, subject: str) -> int | None:
-        row = self._connection.execute(
-            "SELECT MAX(position) FROM entries WHERE subject = ?", (subject,)
-        ).fetchone()
-        return None if row[0] is None else int(row[0])
+    def _latest(self, events: Sequence[Event | Act]) -> dict[str, int]:
+        """The position of the last entry of each member that is spoken of."""
+        found = {subject_of(one) for one in events if not isinstance(one, Act)}
+        subjects = [subject for subject in found if subject is not None]
+        latest: dict[str, int] = {}
+        for start in range(0, len(subjects), _AT_ONCE):
+            asked = subjects[start : start + _AT_ONCE]
+            rows = self._connection.execute(
+                f"WITH given(one) AS (VALUES {', '.join('(?)' for _ in asked)})"  # noqa: S608 - question marks alone
+                " SELECT one, (SELECT MAX(position) FROM entries WHERE subject = one) FROM given",
+                asked,
+            )
+            latest |= {subject: position for subject, position in rows if position is not None}
+        return latest
 
     def _repeated(self, request: str | None, digest: bytes | None) -> list[Receipt] | None:
         if request is None:
@@ -489,7 +566,9 @@ class _StoredNames:
         return None if row is None else str(row[0])
 
     def define(self, kind: str, name: str, owner: str) -> None:
-        self._connection.execute("INSERT OR IGNORE INTO names VALUES (?, ?, ?)", (kind, name, owner))
+        self._connection.execute(
+            "INSERT INTO names VALUES (?, ?, ?) ON CONFLICT DO NOTHING", (kind, name, owner)
+        )
 
 
 class _Overlay(NamesInMemory):

@@ -83,7 +83,14 @@ def _nothing(_done: int, _total: int | None) -> None:
 class TileLog:
     """A log on disk: ``public`` is the folder to be served, ``state`` a private one beside it."""
 
-    def __init__(self, public: Path, state: Path, origin: str, keys: Sequence[Ed25519PrivateKey]) -> None:
+    def __init__(
+        self,
+        public: Path,
+        state: Path,
+        origin: str,
+        keys: Sequence[Ed25519PrivateKey],
+        known: Sequence[VerifierKey] = (),
+    ) -> None:
         """Name a log; nothing is read or written yet.
 
         Args:
@@ -91,11 +98,13 @@ class TileLog:
             state: the folder of what was signed, the lock and, if need be, why writing stopped.
             origin: the log's name.
             keys: those that sign: the current one first, then older ones whose time is not over.
+            known: further keys of this log whose signatures on what is published count, such as one that was lost.
         """
         self.shelf = Shelf(public)
         self.state = state
         self.origin = origin
         self._keys = tuple(keys)
+        self._known = tuple(key for key in known if key.name == origin)
 
     @property
     def keys(self) -> list[VerifierKey]:
@@ -134,7 +143,7 @@ class TileLog:
         try:
             note = parse_note(data)
             checkpoint = parse_checkpoint(note.text)
-            ours = verify(note.text, note.signatures, self.keys)
+            ours = verify(note.text, note.signatures, list(dict.fromkeys((*self.keys, *self._known))))
         except TrothError as error:
             raise self._altered(error.message) from None
         if checkpoint.origin != self.origin or not ours:
@@ -201,7 +210,7 @@ class TileLog:
                 goes on from here), or the ledger lacks entries that were signed (then nothing may be written).
             Corrupt: tiles or entries are not what was signed.
         """
-        with self._locked():
+        with self.locked():
             return self._publish(ledger, witnesses, progress)
 
     def _publish(
@@ -316,9 +325,8 @@ class TileLog:
         ours = tuple(sign(text, self.origin, key) for key in self._keys)
         if published is None or published.checkpoint != checkpoint:
             return Note(text, ours)
-        ids = {(one.name, one.id) for one in ours}
-        others = [one for one in published.note.signatures if (one.name, one.id) not in ids]
-        return Note(text, (*ours, *(one for one in others if one.name != self.origin)))
+        others = (one for one in published.note.signatures if one.name != self.origin)
+        return Note(text, (*ours, *others))
 
     def _cosign(
         self, note: Note, checkpoint: Checkpoint, witnesses: Witnesses, published: Published | None
@@ -347,7 +355,7 @@ class TileLog:
             Unavailable: one has; from now on nothing may be written.
         """
         # Under the lock: what another process is just publishing would look like a witness ahead of us.
-        with self._locked():
+        with self.locked():
             signed = self.signed()
             if signed is None:
                 return
@@ -361,7 +369,7 @@ class TileLog:
                 return
 
     @contextmanager
-    def _locked(self) -> Iterator[None]:
+    def locked(self) -> Iterator[None]:
         """The publisher's lock; waits a while."""
         path = self.state / "lock"
         try:

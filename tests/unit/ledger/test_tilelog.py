@@ -325,7 +325,7 @@ def test_two_publishers_take_turns(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr("troth.ledger.tilelog.BUSY_SECONDS", 0.05)
     log = tilelog(tmp_path)
     with ledger_of(tmp_path / "l.sqlite3", 10) as ledger:
-        with log._locked(), pytest.raises(Unavailable, match="another process is publishing"):
+        with log.locked(), pytest.raises(Unavailable, match="another process is publishing"):
             tilelog(tmp_path).publish(ledger)
         log.publish(ledger)
         with pytest.raises(Conflict):

@@ -1,0 +1,125 @@
+"""What follows from a withdrawal, step by step: which releases hold the member, what is out of use from now on."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pyarrow.compute as pc
+
+from troth.app import membership, releases
+from troth.app.home import Home
+from troth.app.serving import ServedHome
+from troth.core.errors import TrothError
+from troth.core.written import Json
+from troth.ledger.store import clock
+from troth.release.load import load
+
+Step = Callable[[str, dict[str, Any]], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Holding:
+    """A release of this home, and how many rows in it belong to a member."""
+
+    release: str
+    purpose: str
+    recipient: str
+    at: str
+    position: int
+    rows: int
+    total: int
+
+
+def releases_path(home: Home) -> Path:
+    """The folder of the releases that a server built."""
+    return home.path / "releases"
+
+
+def holdings(home: Home, subject: str) -> list[Holding]:
+    """The releases of this home and the rows of a member in each, oldest first; without the folder it is not known.
+
+    A row of a message belongs to all of its parties.
+    """
+    found = []
+    for entry, details in releases.listed(home):
+        path = releases_path(home) / str(details["release"])
+        if not path.is_dir():
+            continue
+        found.append(
+            Holding(
+                str(details["release"]),
+                str(details["purpose"]),
+                str(details["recipient"]),
+                str(details["at"]),
+                entry,
+                _rows_of(path, subject),
+                int(str(details["rows"])),
+            )
+        )
+    return found
+
+
+def _rows_of(path: Path, subject: str) -> int:
+    rows = 0
+    for batch in load(path):
+        author = pc.fill_null(pc.equal(batch["author"], subject), fill_value=False).to_pylist()
+        addressees = batch["addressees"].to_pylist()
+        rows += sum(
+            mine or subject in (others or ()) for mine, others in zip(author, addressees, strict=True)
+        )
+    return rows
+
+
+def follow(home: ServedHome, subject: str, done: Collection[str], step: Step) -> None:
+    """Work through what a withdrawal entails; steps that are done already are not repeated."""
+    if "out-of-use" not in done:
+        known, _ = home.member(subject)
+        acts = [act for _, act in membership.acts_of(home)]
+        records = [one.record for one in membership.theirs(home, subject)]
+        left = membership.tallies(records, subject, membership.uses(known, acts), clock(), known)
+        step("out-of-use", {"records": len(records), "still_allowed": max(left.values(), default=0)})
+    if "releases" not in done:
+        held = [one for one in holdings(home, subject) if one.rows]
+        listed: list[Json] = [
+            {"release": one.release, "recipient": one.recipient, "rows": one.rows} for one in held
+        ]
+        step("releases", {"releases": listed})
+    if "models" not in done:
+        step("models", {"models": []})
+
+
+def built(home: Home, purpose: str, recipient: str, at: str | None) -> dict[str, Json]:
+    """Build a release into the home's own folder of releases.
+
+    Raises:
+        Refused: nothing is allowed.
+    """
+    import secrets
+
+    from troth.core.values import Use
+
+    folder = releases_path(home)
+    folder.mkdir(mode=0o700, exist_ok=True)
+    name = f"r{secrets.token_hex(6)}"
+    made = releases.build(home, Use(purpose, recipient), folder / name, at=at, name=name)
+    return made.as_json()
+
+
+def verified(home: Home, release: str) -> dict[str, Json] | None:
+    """What a check of a release of this home finds; None where it is not here."""
+    if not release.isalnum():
+        return None
+    path = releases_path(home) / release
+    if not path.is_dir():
+        return None
+    try:
+        return releases.verify(path, [home.public_key_path]).as_json()
+    except TrothError as error:
+        return {
+            "ok": False,
+            "kind": "release",
+            "findings": [{"level": "error", "what": error.message, "where": None}],
+        }

@@ -1,0 +1,1 @@
+"""The HTTP face: parse, call one operation of ``app``, render. No decisions."""

@@ -1,0 +1,82 @@
+"""The auditor's view: the head, consistency, random openings, the access log; and what a recipient sees."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import secrets
+from typing import Final
+
+from fastapi import APIRouter, Request, Response
+
+from troth.app import auditing, views
+from troth.app.serving import ServedHome
+from troth.server.access import GuardedRoute, allow
+from troth.server.pages import render
+
+router = APIRouter(route_class=GuardedRoute, include_in_schema=False)
+
+MOST: Final = 500
+
+
+def home_of(request: Request) -> ServedHome:
+    """The home that is served."""
+    home: ServedHome = request.app.state.home
+    return home
+
+
+@router.get("/auditor")
+@allow("auditor", "admin")
+async def overview(request: Request) -> Response:
+    """The head, the kinds of entries, releases, the checkpoints."""
+    found = await asyncio.to_thread(auditing.overview, home_of(request))
+    return render(request, "auditor.html.j2", found=found)
+
+
+@router.get("/auditor/openings")
+@allow("auditor", "admin")
+async def openings(request: Request, seed: str = "", count: int = 20) -> Response:
+    """Entries drawn at random, opened and held against their commitments.
+
+    The draw follows from the seed, so that it can be repeated, and from nothing that the operator chooses.
+    """
+    count = min(max(count, 1), MOST)
+    seed = seed[:64] or secrets.token_hex(8)
+    head = await asyncio.to_thread(lambda: home_of(request).position)
+    drawn = sorted(random.Random(seed).sample(range(head), min(count, head)))  # noqa: S311 - repeatable on purpose
+    found = await asyncio.to_thread(auditing.openings, home_of(request), drawn)
+    return render(request, "openings.html.j2", openings=found, seed=seed, count=count, head=head)
+
+
+@router.post("/auditor/check")
+@allow("auditor", "admin")
+async def check(request: Request) -> Response:
+    """Derive the whole ledger anew."""
+    damage = await asyncio.to_thread(auditing.check, home_of(request))
+    found = await asyncio.to_thread(auditing.overview, home_of(request))
+    return render(request, "auditor.html.j2", found=found, damage=damage)
+
+
+@router.get("/auditor/accesses")
+@allow("auditor", "admin")
+async def accesses(request: Request) -> Response:
+    """The access log, batch by batch, each held against its digest in the ledger."""
+    found = await asyncio.to_thread(auditing.accesses, home_of(request), request.app.state.store.rows)
+    return render(request, "accesses.html.j2", batches=found)
+
+
+@router.get("/recipient")
+@allow("recipient")
+async def recipient(request: Request) -> Response:
+    """The releases that were made for the recipient who is signed in."""
+    name = request.state.who.session.account.recipient
+    found = await asyncio.to_thread(views.release_page, home_of(request), -1, 1_000)
+    mine = [one for one in found["items"] if one["recipient"] == name][::-1]
+    disclosures = await asyncio.to_thread(views.acts, home_of(request), "disclosure")
+    return render(
+        request,
+        "recipient.html.j2",
+        recipient=name,
+        releases=mine,
+        disclosures=[one for one in disclosures if one[1].get("to", one[1].get("recipient")) == name],
+    )
