@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from troth.app.decisions import Explanation, HomeGate
+    from troth.app.proofs import Proved
     from troth.app.releases import Built
     from troth.core.findings import Findings
     from troth.core.values import Use
@@ -78,6 +79,19 @@ class Home(homes.Home):
         from troth.app import releases
 
         return releases.build(self, use, Path(out), at=at, as_of=as_of, source=records)
+
+    def prove(
+        self,
+        release: Path | str,
+        subject: str | None = None,
+        secret: Path | None = None,
+        *,
+        rows: bool = False,
+    ) -> Proved:
+        """A checked proof that a member's messages are in a release or that none is; see ``troth.app.proofs.prove``."""
+        from troth.app import proofs
+
+        return proofs.prove(self, str(release), subject, secret, rows=rows)
 
 
 def init(path: Path | str) -> Home:
