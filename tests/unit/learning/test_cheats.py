@@ -135,7 +135,7 @@ def test_a_record_that_was_kept(world: World) -> None:
 
     unlearning.withdraw(world.home, "bob")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(jobs.Corpus, "in_part", cheating)
+        patch.setattr(Corpus, "in_part", cheating)
         patch.setattr(jobs.Worker, "_compare", _skip_comparing)
         unlearning.unlearn(world.home, "m")
     assert kept

@@ -18,6 +18,7 @@ from tests.unit.learning.world import (
     World,
     assert_is_never_having_learned,
     assert_serves_nothing_of,
+    made_by,
     make_world,
     model_in,
     served,
@@ -76,7 +77,7 @@ def test_from_withdrawal_to_certificate(world: World) -> None:
 
     made = unlearning.unlearn(world.home, "m")
     assert_is_never_having_learned(world, ["ann"])
-    (path,) = [Path(str(one)) for one in made["made"]]  # type: ignore[union-attr]
+    (path,) = made_by(made)
     predicate = payload(path)["predicate"]
     assert [f"{one['shard']}-{one['slice']}" for one in predicate["parts"]] == planned
     assert predicate["model"]["before"] == before != made["digest"]
@@ -114,17 +115,17 @@ def test_many_withdrawals_are_done_in_one_job_and_then_another(world: World) -> 
     for one in ("ann", "bob"):
         unlearning.withdraw(world.home, one)
         assert_serves_nothing_of(world, ["ann", "bob"] if one == "bob" else ["ann"])
-    first = unlearning.unlearn(world.home, "m")["made"]
-    assert len(first) == 1  # type: ignore[arg-type]
-    assert len(payload(Path(first[0]))["predicate"]["withdrawals"]) == 2  # type: ignore[index,arg-type]
+    first = made_by(unlearning.unlearn(world.home, "m"))
+    assert len(first) == 1
+    assert len(payload(first[0])["predicate"]["withdrawals"]) == 2
     unlearning.withdraw(world.home, "cyd")
-    second = unlearning.unlearn(world.home, "m")["made"]
+    second = made_by(unlearning.unlearn(world.home, "m"))
     assert_is_never_having_learned(world, ["ann", "bob", "cyd"])
-    assert payload(Path(second[0]))["predicate"]["earlier"]["records"]  # type: ignore[index,arg-type]
-    found = certificates.replay(Path(str(second[0])), home=world.home)  # type: ignore[index]
+    assert payload(second[0])["predicate"]["earlier"]["records"]
+    found = certificates.replay(second[0], home=world.home)
     assert found.ok, found.findings
     assert certificates.chain(world.home, "m").ok
-    assert unlearning.unlearn(world.home, "m")["made"] == []
+    assert not made_by(unlearning.unlearn(world.home, "m"))
 
 
 def test_everybody_may_leave(world: World) -> None:
@@ -180,10 +181,10 @@ def test_a_withdrawal_while_a_model_is_trained(world: World, monkeypatch: pytest
 
     monkeypatch.setattr(jobs.Worker, "step", interrupted)
     unlearning.withdraw(world.home, "bob")
-    made = unlearning.unlearn(world.home, "m")["made"]
+    made = made_by(unlearning.unlearn(world.home, "m"))
     assert_is_never_having_learned(world, ["ann", "bob"])
-    for one in made:  # type: ignore[union-attr]
-        assert certificates.replay(Path(str(one)), home=world.home).ok
+    for one in made:
+        assert certificates.replay(one, home=world.home).ok
 
 
 def test_a_model_of_several_releases(tmp_path: Path) -> None:
@@ -191,12 +192,12 @@ def test_a_model_of_several_releases(tmp_path: Path) -> None:
     models.train(world.home, world.releases, "m", shards=3, slices=1)
     assert_is_never_having_learned(world, ())
     unlearning.withdraw(world.home, "cyd")
-    (made,) = unlearning.unlearn(world.home, "m")["made"]  # type: ignore[misc]
+    (made,) = made_by(unlearning.unlearn(world.home, "m"))
     assert_is_never_having_learned(world, ["cyd"])
-    assert certificates.replay(Path(str(made)), world.releases, keys=[world.home.public_key_path]).ok
+    assert certificates.replay(made, world.releases, keys=[world.home.public_key_path]).ok
     with pytest.raises(troth.BadInput, match="releases are needed"):
-        certificates.replay(Path(str(made)))
-    assert not certificates.replay(Path(str(made)), world.releases[:1]).ok
+        certificates.replay(made)
+    assert not certificates.replay(made, world.releases[:1]).ok
 
 
 def test_communities_and_risk_classes(tmp_path: Path) -> None:
@@ -214,14 +215,14 @@ def test_communities_and_risk_classes(tmp_path: Path) -> None:
         k: v.digest() for k, v in parts.items()
     }
     unlearning.withdraw(world.home, "ann")
-    (made,) = unlearning.unlearn(world.home, "m")["made"]  # type: ignore[misc]
+    (made,) = made_by(unlearning.unlearn(world.home, "m"))
     parts = expected(model.facts.the_plan(), world.retained(["ann"]), frozen=frozen)
     assert {one.part: one.digest for one in model.state().serving} == {
         k: v.digest() for k, v in parts.items()
     }
-    assert certificates.replay(Path(str(made)), home=world.home).ok
+    assert certificates.replay(made, home=world.home).ok
     with pytest.raises(troth.BadInput, match="frozen"):
-        certificates.replay(Path(str(made)), world.releases, keys=[world.home.public_key_path])
+        certificates.replay(made, world.releases, keys=[world.home.public_key_path])
 
 
 def test_a_model_trained_elsewhere_is_listed_as_affected(world: World) -> None:
@@ -245,9 +246,9 @@ def test_what_a_legal_hold_keeps_leaves_its_place(world: World, monkeypatch: pyt
     )
     unlearning.withdraw(world.home, "ann")
     monkeypatch.setattr(unlearning, "model_of", models.model_of)
-    (made,) = unlearning.unlearn(world.home, "m")["made"]  # type: ignore[misc]
+    (made,) = made_by(unlearning.unlearn(world.home, "m"))
     assert_serves_nothing_of(world, ["ann"])
-    predicate = payload(Path(str(made)))["predicate"]
+    predicate = payload(made)["predicate"]
     assert predicate["held"]
     assert predicate["destroyed"]["checkpoints_before"] == 0
     held = model_in(world).path / "held"
@@ -393,8 +394,8 @@ def test_cut_off_anywhere_it_serves_nothing_wrong_and_completes(
         assert_serves_nothing_of(world, ["ann"])
         unlearning.unlearn(world.home, "m")
         assert_is_never_having_learned(world, ["ann"])
-        (made,) = models.shown(world.home, "m")["certificates"]  # type: ignore[misc]
-        assert certificates.verify(Path(str(made))).ok
+        (made,) = [model_in(world).path / one for one in model_in(world).state().certificates]
+        assert certificates.verify(made).ok
         assert certificates.chain(world.home, "m").ok
         with world.home.reading() as ledger:
             acts = [

@@ -6,6 +6,7 @@ import random
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet
@@ -19,7 +20,7 @@ from troth.learning.registry import ModelFolder, State
 
 PEOPLE = ("ann", "bob", "cyd", "dee", "eve", "fay")
 USE = troth.Use("train.generative", recipient="operator")
-EVENTS = [
+EVENTS: list[dict[str, Any]] = [
     {
         "terms": "policy", "kind": "privacy_policy", "version": "1",
         "published_at": "2020-01-01", "effective_at": "2020-01-01",
@@ -38,10 +39,10 @@ EVENTS = [
 ]  # fmt: skip
 
 
-def records(count: int, seed: int = 0) -> list[dict[str, object]]:
+def records(count: int, seed: int = 0) -> list[dict[str, Any]]:
     """Posts, and messages between two or three people, with words of the one who wrote."""
     draw = random.Random(seed)
-    found: list[dict[str, object]] = []
+    found: list[dict[str, Any]] = []
     for number in range(count):
         author = draw.choice(PEOPLE)
         others = draw.sample([one for one in PEOPLE if one != author], draw.choice((0, 0, 1, 2)))
@@ -67,12 +68,12 @@ class World:
 
     home: troth.Home
     releases: tuple[Path, ...]
-    records: tuple[dict[str, object], ...]
+    records: tuple[dict[str, Any], ...]
 
-    def retained(self, gone: Iterable[str]) -> list[dict[str, object]]:
+    def retained(self, gone: Iterable[str]) -> list[dict[str, Any]]:
         """The records without those that one of these members is a party of."""
         left = set(gone)
-        return [one for one in self.records if not left & {one["author"], *one["addressees"]}]  # type: ignore[misc]
+        return [one for one in self.records if not left & {one["author"], *one["addressees"]}]
 
 
 def make_world(folder: Path, count: int = 30, releases: int = 1) -> World:
@@ -100,7 +101,7 @@ def model_in(world: World, name: str = "m") -> ModelFolder:
 
 
 def expected(
-    plan: Plan, rows: Iterable[Mapping[str, object]], order: int = 8, frozen: Frozen = NOTHING_FROZEN
+    plan: Plan, rows: Iterable[Mapping[str, Any]], order: int = 8, frozen: Frozen = NOTHING_FROZEN
 ) -> dict[tuple[int, int], Table]:
     """What each part has to be: counted from scratch, from the records alone."""
     texts: dict[tuple[int, int], list[bytes]] = {
@@ -113,7 +114,7 @@ def expected(
             str(one["author"]),
             tuple(one["addressees"]),
             one["conversation"],
-        )  # type: ignore[arg-type]
+        )
         title = f"{one['title']}\n" if one["title"] else ""
         texts[shard_of(plan, item, frozen), slice_of(plan, item, frozen)].append(
             f"{title}{one['body']}".encode()
@@ -146,3 +147,8 @@ def assert_serves_nothing_of(world: World, gone: Iterable[str], name: str = "m")
     model = model_in(world, name)
     parts = expected(model.facts.the_plan(), world.retained(gone))
     assert served(model).digest() == summed(list(parts.values())).digest()
+
+
+def made_by(answer: Mapping[str, Any]) -> list[Path]:
+    """The certificates that came of ``unlearn``."""
+    return [Path(one) for one in answer["made"]]

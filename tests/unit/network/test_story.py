@@ -101,9 +101,7 @@ def test_the_story_is_told_after_the_extension() -> None:
     )
 
 
-def test_the_model_is_without_the_member_and_that_can_be_replayed(
-    steps: dict[str, Step], story: Story
-) -> None:
+def test_the_model_is_without_the_member_and_that_can_be_replayed(steps: dict[str, Step]) -> None:
     details = steps["unlearned"].details
     verified, model = details["verified"], details["model"]
     assert isinstance(verified, dict)
