@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.resources
 import json
 import shutil
 from collections.abc import Callable
@@ -10,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from jsonschema import Draft202012Validator
 
 import troth
 from tests.unit.learning.world import World, make_world, model_in
@@ -74,6 +76,16 @@ def test_an_honest_certificate_holds(world: World) -> None:
     assert certificates.verify(path, [world.home.public_key_path]).ok
     assert certificates.replay(path, home=world.home).ok
     assert troth.verify(path).ok
+
+
+def test_a_certificate_is_of_its_schema(world: World) -> None:
+    text = importlib.resources.files("troth.schemas").joinpath("certificate.schema.json").read_text("utf-8")
+    schema = json.loads(text)
+    Draft202012Validator.check_schema(schema)
+    found = json.loads(read_envelope(certificate_of(world).read_bytes(), "it").payload)
+    Draft202012Validator(schema).validate(found)
+    del found["predicate"]["not_claimed"]
+    assert not Draft202012Validator(schema).is_valid(found)
 
 
 def test_any_changed_byte_is_noticed(world: World, tmp_path: Path) -> None:
