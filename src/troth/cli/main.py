@@ -31,7 +31,13 @@ _COMMANDS: Final = {
     "check": ("troth.cli.decide:check", "A gate for pipelines: may the rows of a data set be used?"),
     "test": ("troth.cli.decide:test", "Run case files."),
     "release": ("troth.cli.release:release", "Sealed training data: build, list, show, diff."),
-    "verify": ("troth.cli.release:verify", "Check a release offline."),
+    "verify": ("troth.cli.release:verify", "Check a release or a certificate offline."),
+    "train": ("troth.cli.models:train", "Train a model from sealed releases."),
+    "models": ("troth.cli.models:models", "Models: list them, register one trained elsewhere."),
+    "show": ("troth.cli.models:show", "One model: what it is, where it stands."),
+    "generate": ("troth.cli.models:generate", "Have a model go on from a prompt."),
+    "unlearn": ("troth.cli.models:unlearn", "Make a model again without what was taken back."),
+    "replay": ("troth.cli.models:replay", "Train what a certificate names again, and compare."),
 }
 
 

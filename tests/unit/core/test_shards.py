@@ -4,7 +4,7 @@ import hashlib
 from collections import Counter
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import troth
@@ -79,6 +79,7 @@ def test_members_spread_over_shards() -> None:
     assert max(counts.values()) < 350
 
 
+@settings(max_examples=50)
 @given(st.lists(names, unique=True, max_size=20), st.data())
 def test_one_record_less_moves_no_other(ids: list[str], data: st.DataObject) -> None:
     keyed = seed(Plan(KEY), 0, 0)
