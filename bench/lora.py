@@ -23,7 +23,7 @@ from bench.measure import machine
 from troth.core.shards import Frozen, Item, Plan, shard_of, slice_of
 
 if TYPE_CHECKING:
-    from troth.learning.lora.backend import LoraBackend
+    from troth.learning.lora.backend import Lora
     from troth.learning.lora.serving import LoraModel
 
 RESULTS: Final = Path(__file__).with_name("results")
@@ -248,14 +248,14 @@ def _cut(mail: Mail) -> bytes:
 
 def quality(folder: Path, base: Path, mails: list[Mail], options: dict[str, Any]) -> dict[str, Any]:
     """One adapter for all, against adapters of shards, trained once on the same mail."""
-    from troth.learning.lora.backend import LoraBackend
+    from troth.learning.lora.backend import Lora
 
     draw = random.Random(11)  # noqa: S311 - the same
     two = [mail for mail in mails if len(mail.addressees) == 1]
     kept = draw.sample(two, min(len(two), options.pop("mails")))
     held, train = kept[: options["held"]], kept[options.pop("held") :]
     frozen = small_groups(sorted(train, key=lambda mail: (mail.date, mail.id)), 16)
-    backend = LoraBackend()
+    backend = Lora()
     found: dict[str, Any] = {
         "mails": len(train),
         "bytes": sum(len(_cut(mail)) for mail in train),
@@ -283,7 +283,7 @@ def quality(folder: Path, base: Path, mails: list[Mail], options: dict[str, Any]
 
 def _trained(
     folder: Path,
-    backend: LoraBackend,
+    backend: Lora,
     configuration: dict[str, Any],
     mails: list[Mail],
     plan: Plan,
@@ -430,9 +430,6 @@ def _quality_lines(found: dict[str, Any]) -> list[str]:
 @click.command()
 @click.option("--messages", "source", type=click.Path(path_type=Path), default=MESSAGES, show_default=True)
 @click.option("--only", type=click.Choice(["plan", "quality"]), help="One of the two parts.")
-@click.option(
-    "--base", type=click.Path(path_type=Path), help="A base that an earlier run kept; None: make one."
-)
 @click.option("--base-steps", default=600, show_default=True)
 @click.option("--mails", default=700, show_default=True)
 @click.option("--held", default=100, show_default=True)
