@@ -31,6 +31,10 @@ _OURS: Final = frozenset({"base", "base_name", "strength"})
 _HEX_DIGITS: Final = 64
 
 
+_KNOWN: Final[dict[str, Base]] = {}
+"""The bases that this process found already, by digest."""
+
+
 class Lora:
     """Adapters on a frozen causal language model.
 
@@ -46,7 +50,6 @@ class Lora:
 
     def __init__(self, bases: Sequence[Path] = ()) -> None:
         self._places = list(bases)
-        self._known: dict[str, Base] = {}
         self.after_step: Callable[[float], None] | None = None
         self._learner: Learner | None = None
 
@@ -152,16 +155,16 @@ class Lora:
         from troth.learning.lora.base import find_base
 
         found = find_base(place)
-        self._known[found.digest] = found
+        _KNOWN[found.digest] = found
         return found
 
     def _base(self, digest: str, near: Iterable[Path] = ()) -> Base:
-        if digest in self._known:
-            return self._known[digest]
+        if digest in _KNOWN:
+            return _KNOWN[digest]
         for place in [*dict.fromkeys(_noted(near)), *self._places, *_listed()]:
             for candidate in _candidates(place):
                 if self._remember(candidate).digest == digest:
-                    return self._known[digest]
+                    return _KNOWN[digest]
         raise Unavailable(
             f"the base model with the digest {digest[:16]}… is not here",
             remedy=f"name its folder, or the folder of your bases, in {BASES}",

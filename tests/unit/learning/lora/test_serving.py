@@ -135,20 +135,26 @@ def test_a_base_is_found_again_by_its_digest(
 
     digest = world.configuration["base"]
     assert isinstance(digest, str)
+    monkeypatch.setattr("troth.learning.lora.backend._KNOWN", {})
     with pytest.raises(Unavailable, match="not here"):
         Lora().configure({"base": digest})
     monkeypatch.setenv("TROTH_BASES", f"/nowhere:{base.parent}")
     found = Lora().configure({**world.configuration})
     assert found == world.configuration
+    monkeypatch.setattr("troth.learning.lora.backend._KNOWN", {})
     assert Lora([base]).configure({**world.configuration}) == world.configuration
 
 
-def test_another_process_finds_the_base_by_a_neighbour_s_note(world: Shards) -> None:
+def test_another_process_finds_the_base_by_a_neighbour_s_note(
+    world: Shards, monkeypatch: pytest.MonkeyPatch
+) -> None:
     from troth.learning.lora.backend import Lora
 
+    monkeypatch.setattr("troth.learning.lora.backend._KNOWN", {})
     other = Lora()
     served = {0: [world.path("run", 0, at) for at in (0, 1)]}
     assert other.open(served, world.configuration).base.digest == world.configuration["base"]
+    monkeypatch.setattr("troth.learning.lora.backend._KNOWN", {})
     world.backend = Lora()
     assert world.train("run", 0, records(range(40))) == world.digests("run", 0)
 
