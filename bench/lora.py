@@ -30,6 +30,8 @@ RESULTS: Final = Path(__file__).with_name("results")
 MESSAGES: Final = Path(__file__).parents[2] / "shared" / "data" / "messages"
 SHARDS, SLICES = 64, 8
 KEY: Final = bytes(32)
+KEYS: Final = [bytes([number]) * 32 for number in range(5)]
+"""Messages are placed by several plans, since which groups share a shard is chance."""
 
 Part = tuple[int, int]
 
@@ -96,6 +98,11 @@ def _spread(shares: Sequence[float], shards: Sequence[int]) -> dict[str, Any]:
     }
 
 
+def _mean(found: list[dict[str, Any]]) -> dict[str, Any]:
+    mean = {name: statistics.fmean(one[name] for one in found) for name in found[0]}
+    return mean | {"shards_max": max(one["shards_max"] for one in found)}
+
+
 def posts(mails: list[Mail]) -> dict[str, Any]:
     """Posts by authors: uniform, and with members ordered by a risk that a predictor knows more or less well."""
     found: dict[str, Any] = {}
@@ -132,7 +139,6 @@ def messages(mails: list[Mail]) -> dict[str, Any]:
     """Messages of two people, in random shards and by communities of several finenesses."""
     two = [mail for mail in mails if len(mail.addressees) == 1]
     items = [(mail.as_message(), mail.size) for mail in two]
-    plan = Plan(KEY, SHARDS, SLICES)
     people = {one for mail in two for one in (mail.author, *mail.addressees)}
     conversations = {mail.pair for mail in two}
     partners: dict[str, set[str]] = defaultdict(set)
@@ -157,11 +163,11 @@ def messages(mails: list[Mail]) -> dict[str, Any]:
     for most in (1, 8, 16, 32):
         ways[f"groups of at most {most}, filled as people join"] = small_groups(two, most)
     for name, frozen in ways.items():
-        placed = Placed(items, plan, frozen)
+        placed = [Placed(items, Plan(key, SHARDS, SLICES), frozen) for key in KEYS]
         found[name] = {
-            "all": placed.members(),
-            "active": placed.members(active),
-            "biggest": placed.biggest_shard(),
+            "all": _mean([one.members() for one in placed]),
+            "active": _mean([one.members(active) for one in placed]),
+            "biggest": statistics.fmean(one.biggest_shard() for one in placed),
         }
     return found
 
@@ -246,6 +252,16 @@ def _cut(mail: Mail) -> bytes:
     return mail.text.encode("utf-8", "replace")[:MOST]
 
 
+ARMS: Final = [
+    ("one adapter", 1, "", 8),
+    ("8 shards by groups", 8, "groups", 8),
+    ("64 shards by groups", 64, "groups", 8),
+    ("8 shards by groups, batches of 2", 8, "groups", 2),
+    ("64 shards by groups, batches of 2", 64, "groups", 2),
+]
+"""What is compared: name, shards, how placed, pieces in a step. A small shard has few steps unless they are small."""
+
+
 def quality(folder: Path, base: Path, mails: list[Mail], options: dict[str, Any]) -> dict[str, Any]:
     """One adapter for all, against adapters of shards, trained once on the same mail."""
     from troth.learning.lora.backend import Lora
@@ -263,21 +279,18 @@ def quality(folder: Path, base: Path, mails: list[Mail], options: dict[str, Any]
     }
     plain = backend.configure({**options, "base": str(base)})
     found["base"] = _bits(backend.open({}, plain), held)
-    for name, shards, way in (
-        ("one adapter", 1, Frozen()),
-        ("8 shards by groups", 8, frozen),
-        ("64 shards by groups", 64, frozen),
-    ):
+    for name, shards, way, batch in ARMS:
         started = time.process_time()
-        opened = _trained(
-            folder / name.replace(" ", "-"), backend, plain, train, Plan(KEY, shards, SLICES), way
-        )
+        configuration = {**plain, "batch": batch}
+        chosen = frozen if way == "groups" else Frozen()
+        plan = Plan(KEY, shards, SLICES)
+        opened = _trained(folder / name.replace(" ", "-"), backend, configuration, train, plan, chosen)
         found[name] = {"cpu_seconds": time.process_time() - started}
         for strength in (1.0,) if shards == 1 else (1.0, 2.0, 4.0):
             opened.strength = strength
             found[name][f"averaged, strength {strength:g}"] = _bits(opened.route(None), held)
         if shards > 1:
-            found[name]["routed"] = _routed(opened, held, Plan(KEY, shards, SLICES), way)
+            found[name]["routed"] = _routed(opened, held, plan, chosen)
     return found
 
 
