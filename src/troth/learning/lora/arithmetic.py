@@ -32,11 +32,12 @@ BITS: Final = 11
 """Significant bits that a gradient keeps in strict mode: those of half precision."""
 
 _FLOOR: Final = 24
-"""Below 2**-24 of a tensor's greatest gradient the grid gets no finer: that small, all is cancellation."""
+"""Below 2**-24 of the greatest gradient of all tensors the grid gets no finer: that small, all is cancellation."""
 
 _NARROW: Final = (torch.float32, torch.float16, torch.bfloat16)
 
-Arrays = dict[str, np.ndarray[Any, Any]]
+Array = np.ndarray[Any, Any]
+Arrays = dict[str, Array]
 
 
 class Widened(TorchFunctionMode):  # type: ignore[misc]  # types of extras are not read
@@ -78,27 +79,33 @@ class Rounding:
     """Rounds gradients so that differences in the order of sums vanish.
 
     ``margin`` is the least distance, over all gradients so far, between a gradient and the boundary at which
-    it would have been rounded otherwise, as a share of the tensor's greatest gradient. Sums in another order
+    it would have been rounded otherwise, as a share of the greatest gradient of its step. Sums in another order
     differ by about 1e-16 of it; the ratio says how safe the run was. It is no part of any digest.
     """
 
     def __init__(self) -> None:
         self.margin = math.inf
 
-    def __call__(self, gradient: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
-        """The gradient (float64) on its grid."""
-        greatest = float(np.max(np.abs(gradient), initial=0.0))
+    def __call__(self, gradients: Arrays) -> Arrays:
+        """The gradients of a step (float64) on their grid."""
+        greatest = max((float(np.max(np.abs(one), initial=0.0)) for one in gradients.values()), default=0.0)
         if greatest == 0.0 or not math.isfinite(greatest):
-            return gradient
+            return gradients
+        # One floor for all tensors: where cancellation leaves a tensor little, its errors are those of the sums
+        # that it comes from, which are as large as anywhere.
         floor = math.frexp(greatest)[1] - _FLOOR
+        return {name: self._rounded(one, floor, greatest) for name, one in gradients.items()}
+
+    def _rounded(self, gradient: Array, floor: int, greatest: float) -> Array:
         _, exponent = np.frexp(gradient)
         grid = np.maximum(exponent - BITS, floor)
         # ldexp by whole powers of two is exact, and so is what follows.
         scaled = np.ldexp(gradient, -grid)
         rounded = np.rint(scaled)
-        near = np.ldexp(0.5 - np.abs(scaled - rounded), grid)
-        self.margin = min(self.margin, float(near.min()) / greatest)
-        on_grid: np.ndarray[Any, Any] = np.ldexp(rounded, grid)
+        # Exact zeros (of an adapter that changes nothing yet) come out as zeros everywhere.
+        near = np.where(gradient == 0, math.inf, np.ldexp(0.5 - np.abs(scaled - rounded), grid))
+        self.margin = min(self.margin, float(near.min(initial=math.inf)) / greatest)
+        on_grid: Array = np.ldexp(rounded, grid)
         return on_grid
 
 
@@ -138,8 +145,9 @@ class StrictAdam:
                 raise BadInput(
                     f"strict mode: no gradient reaches {name}", remedy="choose other target modules"
                 )
-            gradients[name] = self.rounding(parameter.grad.detach().cpu().numpy())
+            gradients[name] = parameter.grad.detach().cpu().numpy()
             parameter.grad = None
+        gradients = self.rounding(gradients)
         scale = _clipping(gradients, use.max_grad_norm)
         self.steps += 1
         # Products, not powers: a library's pow may differ between processors in its last bit.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -13,7 +14,7 @@ from troth.learning.backend import hardware, packages
 from troth.learning.lora.settings import MODES, Settings
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from troth.core.written import Json
     from troth.learning.backend import Work
@@ -24,16 +25,22 @@ if TYPE_CHECKING:
 BASES: Final = "TROTH_BASES"
 """The environment variable that lists where bases lie: models, or folders of models."""
 
+_WHERE: Final = "base.path"
 _PACKAGES: Final = ("torch", "transformers", "peft", "tokenizers", "safetensors", "numpy")
 _OURS: Final = frozenset({"base", "base_name", "strength"})
 _HEX_DIGITS: Final = 64
 
 
-class LoraBackend:
+_KNOWN: Final[dict[str, Base]] = {}
+"""The bases that this process found already, by digest."""
+
+
+class Lora:
     """Adapters on a frozen causal language model.
 
     A configuration names its base by digest; where the base lies differs from machine to machine. It is looked
-    for among ``bases``, what this process configured before, and the places in ``TROTH_BASES``.
+    for where a checkpoint's neighbours say that it was (a note that is no part of their digest), among ``bases``,
+    and in the places that ``TROTH_BASES`` lists. Wherever it is found, its digest is checked.
 
     ``after_step``, if set, is told the loss of each step and may raise to stop.
     """
@@ -43,7 +50,6 @@ class LoraBackend:
 
     def __init__(self, bases: Sequence[Path] = ()) -> None:
         self._places = list(bases)
-        self._known: dict[str, Base] = {}
         self.after_step: Callable[[float], None] | None = None
         self._learner: Learner | None = None
 
@@ -55,6 +61,7 @@ class LoraBackend:
         Raises:
             BadInput: no base, an unknown option, or a value that cannot be.
         """
+        _see_installed()
         given = options.get("base")
         if not isinstance(given, str):
             raise BadInput(
@@ -85,7 +92,7 @@ class LoraBackend:
 
     def train(self, work: Work) -> None:
         """Train one slice from the checkpoint before it, and write its checkpoint to ``work.out``."""
-        learner = self._learner_for(work.configuration, work.shard)
+        learner = self._learner_for(work)
         if work.before is None:
             learner.begin(core_shards.seed(work.plan, work.shard, 0))
         else:
@@ -98,6 +105,7 @@ class LoraBackend:
             work.out,
             about(work),
         )
+        (work.out / _WHERE).write_text(f"{learner.base.path}\n", encoding="utf-8")
 
     def digest(self, checkpoint: Path) -> str:
         """SHA-256 (hex) over adapter, optimizer state, step, records and the digest of the checkpoint before.
@@ -122,7 +130,7 @@ class LoraBackend:
         last = {shard: paths[-1] for shard, paths in checkpoints.items() if paths}
         shards = max((_number(read_state(path).get("shards")) for path in last.values()), default=1)
         return LoraModel(
-            self._base(str(configuration["base"])),
+            self._base(str(configuration["base"]), last.values()),
             _settings(configuration),
             last,
             shards,
@@ -130,13 +138,14 @@ class LoraBackend:
             strength=float(str(configuration.get("strength", "1.0"))),
         )
 
-    def _learner_for(self, configuration: Mapping[str, Json], shard: int) -> Learner:
+    def _learner_for(self, work: Work) -> Learner:
         """A learner is kept for the next slice, since loading a base takes longer than many slices."""
         from troth.learning.lora.base import choose_device
         from troth.learning.lora.learner import Learner
 
-        base, settings = self._base(str(configuration["base"])), _settings(configuration)
-        device = choose_device(shard)
+        near = [one for one in (work.before, *sorted(work.out.parent.glob("*"))) if one is not None]
+        base, settings = self._base(str(work.configuration["base"]), near), _settings(work.configuration)
+        device = choose_device(work.shard)
         kept = self._learner
         if kept is None or (kept.base.digest, kept.settings, kept.device) != (base.digest, settings, device):
             kept = self._learner = Learner(base, settings, device)
@@ -146,16 +155,16 @@ class LoraBackend:
         from troth.learning.lora.base import find_base
 
         found = find_base(place)
-        self._known[found.digest] = found
+        _KNOWN[found.digest] = found
         return found
 
-    def _base(self, digest: str) -> Base:
-        if digest in self._known:
-            return self._known[digest]
-        for place in [*self._places, *_listed()]:
+    def _base(self, digest: str, near: Iterable[Path] = ()) -> Base:
+        if digest in _KNOWN:
+            return _KNOWN[digest]
+        for place in [*dict.fromkeys(_noted(near)), *self._places, *_listed()]:
             for candidate in _candidates(place):
                 if self._remember(candidate).digest == digest:
-                    return self._known[digest]
+                    return _KNOWN[digest]
         raise Unavailable(
             f"the base model with the digest {digest[:16]}… is not here",
             remedy=f"name its folder, or the folder of your bases, in {BASES}",
@@ -203,6 +212,21 @@ def _texts(work: Work, epoch: int, epochs: int) -> Iterator[bytes]:
 
 def _settings(configuration: Mapping[str, Json]) -> Settings:
     return Settings.from_json({name: value for name, value in configuration.items() if name not in _OURS})
+
+
+def _noted(checkpoints: Iterable[Path]) -> Iterator[Path]:
+    for one in checkpoints:
+        if (one / _WHERE).is_file():
+            yield Path((one / _WHERE).read_text(encoding="utf-8").strip())
+
+
+def _see_installed() -> None:
+    missing = [name for name in ("peft", "torch", "transformers") if find_spec(name) is None]
+    if missing:
+        raise Unavailable(
+            f"the backend lora is not installed ({', '.join(missing)} is missing)",
+            remedy="pip install 'troth[hf]'",
+        )
 
 
 def _listed() -> list[Path]:

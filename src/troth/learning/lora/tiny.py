@@ -59,7 +59,9 @@ def make_base(folder: Path, *, width: int = 128, layers: int = 2, length: int = 
     return _save(model, tokenizer, folder)
 
 
-def pretrain(folder: Path, texts: Sequence[str], *, steps: int, batch: int = 16, seed: int = 0) -> float:
+def pretrain(
+    folder: Path, texts: Sequence[str], *, steps: int, batch: int = 16, length: int = 256, seed: int = 0
+) -> float:
     """Train all weights of a tiny base on texts that belong to nobody; gives the last loss (nats per byte).
 
     Plain training in native arithmetic: what stands in a base is outside what can be taken out.
@@ -67,7 +69,7 @@ def pretrain(folder: Path, texts: Sequence[str], *, steps: int, batch: int = 16,
     model: Any = LlamaForCausalLM.from_pretrained(folder, local_files_only=True)
     tokenizer = PreTrainedTokenizerFast.from_pretrained(folder, local_files_only=True)
     joined = [token for text in texts for token in [*tokenizer(text)["input_ids"], tokenizer.eos_token_id]]
-    length = min(256, model.config.max_position_embeddings)
+    length = min(length, model.config.max_position_embeddings)
     stream = torch.tensor(joined)
     draw = np.random.Generator(np.random.PCG64(seed))
     optimizer = torch.optim.AdamW(model.parameters(), lr=3e-3)

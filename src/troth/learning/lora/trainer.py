@@ -25,7 +25,7 @@ from transformers.trainer_utils import TrainOutput
 from troth.core.errors import BadInput, Conflict, Corrupt, Place, Refused
 from troth.core.shards import KEY_BYTES, NOTHING_FROZEN, Frozen, Item, Plan, shard_of, slice_of
 from troth.learning.backend import Work
-from troth.learning.lora.backend import LoraBackend, about
+from troth.learning.lora.backend import Lora, about
 from troth.learning.lora.learner import digest_of, read_state
 from troth.learning.lora.settings import STRICT, Settings
 
@@ -157,7 +157,7 @@ class ExactTrainer:
     ) -> None:  # fmt: skip
         self.args, self.train_dataset, self.plan = args, train_dataset, plan
         self.settings = settings_of(args, adapter or {})
-        self.backend = LoraBackend()
+        self.backend = Lora()
         self.configuration = self.backend.configure({**self.settings.to_json(), "base": str(model)})
         self.shards = range(plan.plan.shards) if shards is None else sorted(shards)
         self.folder = Path(args.output_dir)

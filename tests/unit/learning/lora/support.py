@@ -9,7 +9,7 @@ from typing import Any
 
 from troth.core.shards import Item, Plan, in_order, seed, shard_of, slice_of
 from troth.learning.backend import Work
-from troth.learning.lora.backend import LoraBackend
+from troth.learning.lora.backend import Lora
 
 KEY = bytes(range(32))
 SMALL: dict[str, Any] = {"length": 32, "batch": 4, "rank": 2, "learning_rate": "0.01"}
@@ -42,7 +42,7 @@ class Shards:
 
     def __init__(self, folder: Path, base: Path, mode: str, plan: Plan, **options: Any) -> None:
         self.folder, self.plan = folder, plan
-        self.backend = LoraBackend()
+        self.backend = Lora()
         self.configuration = self.backend.configure({**SMALL, "base": str(base), "mode": mode, **options})
 
     def place(self, name: str) -> tuple[int, int]:

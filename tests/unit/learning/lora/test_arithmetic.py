@@ -19,23 +19,35 @@ def test_rounding_keeps_eleven_bits_and_swallows_noise() -> None:
     from troth.learning.lora.arithmetic import Rounding
 
     exact, rounding = drawn(), Rounding()
-    rounded = rounding(exact)
-    large = np.abs(exact) > np.abs(exact).max() * 2.0**-12
-    assert np.all(np.abs(rounded - exact)[large] <= np.abs(exact)[large] * 2.0**-11)
-    noise = np.abs(exact).max() * 1e-16 * np.sign(drawn()[::-1])
+    greatest = np.abs(exact).max()
+
+    def rounded_by(rounding: Rounding, values: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+        return rounding({"large": values[::2], "small": values[1::2] * 1e-4})["large"]
+
+    rounded = rounded_by(rounding, exact)
+    large = np.abs(exact) > greatest * 2.0**-12
+    assert np.all(np.abs(rounded - exact[::2])[large[::2]] <= np.abs(exact[::2])[large[::2]] * 2.0**-11)
     assert rounding.margin > 1e-15
-    assert np.array_equal(Rounding()(exact + noise), rounded)
-    # The margin is the truth: beyond it some gradient is rounded otherwise.
-    beyond = np.abs(exact).max() * rounding.margin * 1.01
-    other = Rounding()
-    assert any(not np.array_equal(other(exact + sign * beyond), rounded) for sign in (1, -1))
+    noise = greatest * 1e-16 * np.sign(drawn()[::-1])
+    assert np.array_equal(rounded_by(Rounding(), exact + noise), rounded)
+
+
+def test_the_margin_is_the_distance_at_which_rounding_turns() -> None:
+    from troth.learning.lora.arithmetic import Rounding
+
+    exact, rounding = drawn(), Rounding()
+    rounded = rounding({"all": exact})["all"]
+    for share, alike in ((0.5, True), (1.01, False)):
+        by = np.abs(exact).max() * rounding.margin * share
+        moved = [Rounding()({"all": exact + sign * by})["all"] for sign in (1, -1)]
+        assert all(np.array_equal(one, rounded) for one in moved) == alike
 
 
 @pytest.mark.parametrize("values", [[0.0, 0.0], [], [math.inf, 1.0]])
 def test_rounding_leaves_what_has_no_grid(values: list[float]) -> None:
     from troth.learning.lora.arithmetic import Rounding
 
-    assert np.array_equal(Rounding()(np.array(values)), np.array(values))
+    assert np.array_equal(Rounding()({"w": np.array(values)})["w"], np.array(values))
 
 
 def test_a_model_that_asks_for_single_precision_gets_double() -> None:

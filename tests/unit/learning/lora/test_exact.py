@@ -14,7 +14,7 @@ from troth.core.shards import Plan
 pytestmark = pytest.mark.needs_hf
 
 PLAN = Plan(KEY, shards=2, slices=3)
-STRICT_WEIGHTS = "b3dcbac20ada8348db09de795e073fa07d6bb313b8c2533f890909d18bdb016d"
+STRICT_WEIGHTS = "744facc57501c872ad4d4c8c721ba8e232f588f76674590a6d72c7dc884ffc09"
 """The adapter of a run of strict mode, wherever and by whatever processor it is made."""
 
 

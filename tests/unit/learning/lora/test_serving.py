@@ -131,25 +131,41 @@ def test_the_same_seed_writes_the_same(model: "LoraModel") -> None:
 def test_a_base_is_found_again_by_its_digest(
     world: Shards, base: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from troth.learning.lora.backend import LoraBackend
+    from troth.learning.lora.backend import Lora
 
     digest = world.configuration["base"]
     assert isinstance(digest, str)
+    monkeypatch.setattr("troth.learning.lora.backend._KNOWN", {})
     with pytest.raises(Unavailable, match="not here"):
-        LoraBackend().configure({"base": digest})
+        Lora().configure({"base": digest})
     monkeypatch.setenv("TROTH_BASES", f"/nowhere:{base.parent}")
-    found = LoraBackend().configure({**world.configuration})
+    found = Lora().configure({**world.configuration})
     assert found == world.configuration
-    assert LoraBackend([base]).configure({**world.configuration}) == world.configuration
+    monkeypatch.setattr("troth.learning.lora.backend._KNOWN", {})
+    assert Lora([base]).configure({**world.configuration}) == world.configuration
+
+
+def test_another_process_finds_the_base_by_a_neighbour_s_note(
+    world: Shards, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from troth.learning.lora.backend import Lora
+
+    monkeypatch.setattr("troth.learning.lora.backend._KNOWN", {})
+    other = Lora()
+    served = {0: [world.path("run", 0, at) for at in (0, 1)]}
+    assert other.open(served, world.configuration).base.digest == world.configuration["base"]
+    monkeypatch.setattr("troth.learning.lora.backend._KNOWN", {})
+    world.backend = Lora()
+    assert world.train("run", 0, records(range(40))) == world.digests("run", 0)
 
 
 @pytest.mark.parametrize("options", [{}, {"base": 3}, {"strength": "much"}, {"shards": 3}])
 def test_a_configuration_that_cannot_be_is_refused(base: Path, options: dict[str, int | str]) -> None:
-    from troth.learning.lora.backend import LoraBackend
+    from troth.learning.lora.backend import Lora
 
     given = {"base": str(base), **options} if options else {}
     with pytest.raises(BadInput):
-        LoraBackend().configure(given)
+        Lora().configure(given)
 
 
 def test_an_environment_names_mode_processor_and_packages(world: Shards) -> None:
