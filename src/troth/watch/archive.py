@@ -33,7 +33,7 @@ MAX_BLOB: Final = 64 * 2**20
 class Moment:
     """One version of one document: what it replaced (blob ids, None where there was or is none) and how it came.
 
-    ``kind``: ``first`` (tracking began), ``change``, ``technical`` (our extraction changed, not their text) or ``gone``.
+    ``kind``: ``first`` (tracking began), ``change``, ``technical`` (our extraction changed, not their text), ``gone``.
     """
 
     service: str
@@ -48,7 +48,8 @@ class Moment:
 def _environment() -> dict[str, str]:
     kept = {name: os.environ[name] for name in ("PATH", "TMPDIR", "LANG") if name in os.environ}
     return kept | {
-        "GIT_CONFIG_NOSYSTEM": "1", "GIT_CONFIG_GLOBAL": os.devnull, "GIT_TERMINAL_PROMPT": "0", "GIT_OPTIONAL_LOCKS": "0",
+        "GIT_CONFIG_NOSYSTEM": "1", "GIT_CONFIG_GLOBAL": os.devnull, "GIT_TERMINAL_PROMPT": "0",
+        "GIT_OPTIONAL_LOCKS": "0",
         "GIT_NO_LAZY_FETCH": "1", "HOME": os.devnull,
     }  # fmt: skip
 
@@ -110,8 +111,8 @@ class Archive:
         """All versions, oldest first."""
         format_ = "%x01%H%x00%cI%x00%s"
         command = [
-            _git(), *_SAFE, "log", "--reverse", "--topo-order", "--no-merges", "--raw", "-z", "--no-renames", "--no-abbrev",
-            "--no-ext-diff", f"--format={format_}",
+            _git(), *_SAFE, "log", "--reverse", "--topo-order", "--no-merges", "--raw", "-z", "--no-renames",
+            "--no-abbrev", "--no-ext-diff", f"--format={format_}",
         ]  # fmt: skip
         with subprocess.Popen(  # noqa: S603 - as above
             command,
@@ -125,7 +126,7 @@ class Archive:
             commit = when = subject = ""
             change: str | None = None
             for field in _fields(git.stdout):
-                if field.startswith("\x01") or field.startswith("\n\x01"):
+                if field.startswith(("\x01", "\n\x01")):
                     commit = field.lstrip("\n")[1:]
                     when = subject = ""
                     change = None

@@ -8,7 +8,8 @@ from typing import Final
 
 from troth.watch import words as w
 from troth.watch.align import Alignment, align
-from troth.watch.practices import AFFILIATE, READER, SERVICE, THIRD, Practice, practices
+from troth.watch.meaning import READER, SERVICE, THIRD
+from troth.watch.practices import Practice, practices
 from troth.watch.text import Document, Sentence
 from troth.watch.tokens import tokenise
 
@@ -390,6 +391,3 @@ def _alike(key: str, others: list[str]) -> bool:
     from rapidfuzz import fuzz, process
 
     return process.extractOne(key, others, scorer=fuzz.token_sort_ratio, score_cutoff=_ALIKE) is not None
-
-
-_ = AFFILIATE

@@ -31,12 +31,14 @@ _DATE: Final = re.compile(
     re.IGNORECASE,
 )
 _EFFECTIVE: Final = re.compile(
-    r"\beffective\b|\bin(?:to)? effect\b|\btakes? effect\b|\bcomes? into force\b|\bapplies from\b|\bwirksam\b|\ben vigueur\b",
+    r"\beffective\b|\bin(?:to)? effect\b|\btakes? effect\b|\bcomes? into force\b"
+    r"|\bapplies from\b|\bwirksam\b|\ben vigueur\b",
     re.IGNORECASE,
 )
 _UNTIL: Final = re.compile(r"\buntil\b|\bprior to\b|\bbefore\b|\bprevious\b|\bto view\b", re.IGNORECASE)
 _UPDATED: Final = re.compile(
-    r"\b(?:last|latest|most recent)[ -]?(?:up-?dated?|revised|revision|modified|amended|changed|reviewed)|\b(?:updated|revised|revision|modified|posted|version|date of last revision|stand|mise à jour)\b",
+    r"\b(?:last|latest|most recent)[ -]?(?:up-?dated?|revised|revision|modified|amended|changed|reviewed)"
+    r"|\b(?:updated|revised|revision|modified|posted|version|date of last revision|stand|mise à jour)\b",
     re.IGNORECASE,
 )
 _DAYS: Final = re.compile(

@@ -47,9 +47,9 @@ _FOLDS: Final = (
 )
 _FOLD: Final = tuple((re.compile(pattern), new) for pattern, new in _FOLDS)
 _QUOTES: Final = str.maketrans(
-    {"‘": "'", "’": "'", "“": '"', "”": '"', "‑": "-", "‐": "-", "–": " – ", "—": " – "}
-)  # noqa: RUF001
-_TOKEN: Final = re.compile(r"[^\W_]+(?:['-][^\W_]+)*'?|[,;:()/–.!?]")  # noqa: RUF001
+    {"‘": "'", "’": "'", "“": '"', "”": '"', "\u2011": "-", "\u2010": "-", "–": " – ", "—": " – "}
+)
+_TOKEN: Final = re.compile(r"[^\W_]+(?:['-][^\W_]+)*'?|[,;:()/–.!?]")
 
 
 @lru_cache(maxsize=20_000)
@@ -62,7 +62,8 @@ def tokenise(text: str) -> tuple[str, ...]:
 
 
 _NAME: Final = re.compile(
-    r"\b([A-Z][\w.&-]*(?: [A-Z][\w.&-]*){0,2}) (?:may|will|can|shall|does|uses|has|reserves|trains|is|do|use|and its|and/or its|or its|also|processes|shares|collects)\b"
+    r"\b([A-Z][\w.&-]*(?: [A-Z][\w.&-]*){0,2}) (?:may|will|can|shall|does|uses|has|reserves|trains|is|do|use"
+    r"|and its|and/or its|or its|also|processes|shares|collects)\b"
 )
 
 
