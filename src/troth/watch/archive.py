@@ -105,7 +105,7 @@ class Archive:
     """An open history."""
 
     def __init__(self, path: Path) -> None:
-        self._path = path
+        self.path = path
 
     def moments(self) -> Iterator[Moment]:
         """All versions, oldest first."""
@@ -116,7 +116,7 @@ class Archive:
         ]  # fmt: skip
         with subprocess.Popen(  # noqa: S603 - as above
             command,
-            cwd=self._path,
+            cwd=self.path,
             env=_environment(),
             stdout=subprocess.PIPE,
             stdin=subprocess.DEVNULL,
@@ -148,7 +148,7 @@ class Archive:
         command = [_git(), *_SAFE, "cat-file", "--batch"]
         with subprocess.Popen(  # noqa: S603 - as above
             command,
-            cwd=self._path,
+            cwd=self.path,
             env=_environment(),
             stdout=subprocess.PIPE,
             stdin=subprocess.PIPE,

@@ -175,8 +175,14 @@ class _Comparison:
             else:
                 self._grown(practice, olds, old, new)
         has = {_direction(one) for one in news}
+        promises = any(not one.affirmed and not one.binds_reader for one in news)
         for practice in olds:
-            if _direction(practice) not in has:
+            if _direction(practice) in has:
+                continue
+            if promises and not practice.affirmed and practice.action != "train":
+                # A promise still, in other words; what it lost is for a person to weigh.
+                self._add("neutral", practice, (), old, new, "promise-reworded", 45)
+            else:
                 self._vanishes(practice, old, new)
 
     def _same_direction(self, practice: Practice, old: Sentence, new: Sentence) -> None:

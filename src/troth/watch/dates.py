@@ -45,6 +45,7 @@ _DAYS: Final = re.compile(
     r"\b(\d{1,3}|seven|ten|fourteen|fifteen|thirty|sixty|ninety)(?: \(\d{1,3}\))?[ -](?:calendar |business )?days?\b",
     re.IGNORECASE,
 )
+_DIGIT: Final = re.compile(r"\d")
 _SPELLED: Final = {
     "seven": 7,
     "ten": 10,
@@ -100,7 +101,7 @@ def stated(document: Document) -> Stated:
     sentences = document.sentences
     near = sentences if len(sentences) <= _HEAD + _TAIL else sentences[:_HEAD] + sentences[-_TAIL:]
     for one in near:
-        if not any(char.isdigit() for char in one.text):
+        if not _DIGIT.search(one.text):
             continue
         for at, day in dates_in(one.text[:1000]):
             mentioned.add(day)

@@ -30,7 +30,7 @@ from troth.watch.text import Sentence
 from troth.watch.tokens import names, tokenise
 from troth.watch.training import Hit, training_hits
 
-_SHORT = 6
+_SHORT, _LONG = 6, 160
 
 
 @dataclass(frozen=True, slots=True)
@@ -216,7 +216,7 @@ def _strength(walk: Clauses, hit: Hit, whose: str, way: _Direction, kind: str) -
     strength += 3 if walk.modal else 0
     strength -= 8 if way.implied or hit.announced else 0
     strength -= 10 if kind == "heading" else 0
-    strength -= 6 if len(walk.tokens) < _SHORT else 0
+    strength -= 6 if not _SHORT <= len(walk.tokens) <= _LONG else 0
     return strength
 
 
@@ -225,6 +225,8 @@ def _strength(walk: Clauses, hit: Hit, whose: str, way: _Direction, kind: str) -
 
 def _other(walk: Clauses, index: int, word: str, kind: str) -> Practice | None:
     """Sharing, selling, collecting, keeping, …: only where an actor and the reader's data are named."""
+    if w.ACTIONS[word] == "license":
+        return _licence(walk, index)
     before = walk.at(index - 1)
     passive = before in ("be", "is", "are", "been", "being")
     if not (passive or before in w.VERB_BEFORE or before.endswith("ly") or before in walk.names):
@@ -238,7 +240,10 @@ def _other(walk: Clauses, index: int, word: str, kind: str) -> Practice | None:
     )
     actor = _actor_of_other(walk, passive, kind)
     action = w.ACTIONS[word]
-    if not owned or actor is None or (action == "license" and "grant" not in walk.tokens):
+    if not owned or actor is None:
+        return None
+    if action == "use" and not (walk.negated and actor != READER):
+        # Everybody uses; who says that they do not, promises.
         return None
     around = walk.tokens[max(0, index - 8) : index + 30]
     if actor == READER:
@@ -252,10 +257,31 @@ def _other(walk: Clauses, index: int, word: str, kind: str) -> Practice | None:
         whose=READER,
         categories=categories_of(around),
         purposes=tuple(sorted({w.PURPOSES[one] for one in around if one in w.PURPOSES})),
-        recipient=recipient_of(span) if action in ("share", "sell", "license") else None,
+        recipient=recipient_of(span) if action in ("share", "sell") else None,
         condition=condition_of(walk.tokens),
         rule=f"{action}-by-{actor.replace('_', '-')}",
         strength=4 if walk.explicit else 0,
+    )
+
+
+def _licence(walk: Clauses, index: int) -> Practice | None:
+    """ "you grant us a licence to use the messages that you send"."""
+    behind = walk.tokens[index + 1 : index + 45]
+    granted = walk.actor == SERVICE and bool(frozenset(walk.tokens[:index]) & w.GRANT)
+    if not granted or not any(one in w.DATA for one in behind):
+        return None
+    if not frozenset(behind) & frozenset(("you", "your", "member", "user")):
+        return None
+    return Practice(
+        actor=SERVICE,
+        action="license",
+        mode="will-not" if walk.negated else "may",
+        whose=READER,
+        categories=categories_of(behind),
+        purposes=tuple(sorted({w.PURPOSES[one] for one in behind if one in w.PURPOSES})),
+        condition=condition_of(walk.tokens),
+        rule="licence-granted",
+        strength=4,
     )
 
 

@@ -175,7 +175,8 @@ ACTIONS: Final[dict[str, str]] = {
         " analyse"
         " analyses analysing",
         "combine": "combine combines combining combined link linking",
-        "license": "license sublicense sublicensable",
+        "license": "license sublicense sublicensable licence",
+        "use": "use used using process processed processing read reads",
     }.items()
     for word in words.split()
 }
@@ -251,7 +252,7 @@ LET: Final = _set(
     " authorize authorizes"
     " authorise authorises authorizing authorising grant grants granting give gives giving want"
     " wants wish prefer license"
-    " help helps instruct direct ask consent"
+    " help helps instruct direct consent"
 )
 GRANT: Final = _set("grant grants granting authorize authorise instruct direct")
 CONSENT_TO: Final = _set("consent consents agree agrees consenting agreeing")
