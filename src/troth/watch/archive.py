@@ -13,6 +13,7 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO, Final
 
@@ -214,4 +215,5 @@ def _moment(commit: str, when: str, subject: str, change: str, path: str) -> Mom
         kind = "first"
     else:
         kind = "change"
-    return Moment(service, name.rsplit(".", 1)[0], commit, when, before, after, kind)
+    instant = datetime.fromisoformat(when).astimezone(UTC).isoformat().replace("+00:00", "Z")
+    return Moment(service, name.rsplit(".", 1)[0], commit, instant, before, after, kind)

@@ -113,7 +113,7 @@ class Clauses:
         self.modal = "may" if consent else None
 
     def _you(self, index: int, before: str, after: str) -> None:
-        if before in ("how", "whether", "about", "what", "whatever") or before in w.DATA:
+        if before in w.RELATIVE or before in w.DATA:
             return
         if before in ("that", "which") and (self.at(index - 2) in w.DATA or after in w.SUPPLY):
             return

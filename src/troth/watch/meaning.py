@@ -23,6 +23,8 @@ def _is_readers(tokens: Tokens, index: int, word: str, has_actor: bool) -> bool:
     if word in w.OWNED:
         return any(one in w.DATA for one in following)
     if word in ("you", "users", "members", "customers", "individuals"):
+        if index and tokens[index - 1] in ("what", "whatever", "anything", "everything"):
+            return any(one in w.SUPPLY for one in following)
         near = tokens[max(0, index - 4) : index + 8]
         return any(one in w.SUPPLY for one in following) and any(one in w.DATA for one in near)
     if word == "we":

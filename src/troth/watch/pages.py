@@ -138,7 +138,8 @@ class Fetcher:
     def _errors() -> type[Exception]:
         import httpx
 
-        return httpx.HTTPError
+        kind: type[Exception] = httpx.HTTPError
+        return kind
 
 
 def _bounded(answer: httpx.Response, most: int, cut: bool = False) -> bytes:

@@ -106,6 +106,9 @@ def _read(text: str, stem: str, heading: str, kind: str) -> tuple[Practice, ...]
             continue
         if practice is not None:
             found.append(practice)
+    if any(one.action == "train" for one in found):
+        # "we do not use your files to train": one promise, not two.
+        found = [one for one in found if one.action != "use"]
     return tuple(found)
 
 

@@ -241,6 +241,11 @@ AFTER_ACTOR: Final = (
 )
 """What follows a noun that acts."""
 
+RELATIVE: Final = _set(
+    "how whether about what whatever people person those things anything everything one ones way ways time times"
+)
+"""Before a "you" that begins no clause of its own: "people you know"."""
+
 OBJECT_BEFORE: Final = _set(
     "to with from about for by of on upon against than between like toward towards through"
 )
