@@ -149,7 +149,7 @@ def test_a_watched_page_keeps_its_snapshot_and_reads_from_it(site: Site, tmp_pat
     home = homes.init(tmp_path / "home")
     source = watch_home.add(home, "Acme", "Privacy Policy", f"{site.url}/privacy")
     folder = home.path / "watch" / source.name
-    instants = iter(range(1_700_000_000_000_000, 1_900_000_000_000_000, 100_000_000_000_000))
+    instants = iter(range(1_700_000_000_000_000, 1_900_000_000_000_000, 10_000_000_000_000))
 
     def look() -> watch_home.Ran:
         (ran,) = watch_home.run(home, fetcher(), lambda: next(instants))
