@@ -86,6 +86,10 @@ class Clauses:
             self.opt = True
         elif word == "we":
             self._we(before)
+        elif word in ("us", "parties", "partners", "providers", "affiliates") and self._agent(
+            index, word, after
+        ):
+            return
         elif word == "us":
             using = before in ("to", "of") and after in ("using", "training")
             if before in w.LET or (before == "for" and after == "to") or using:
@@ -95,12 +99,21 @@ class Clauses:
         elif not self._granted(index, word, before, after) and not self._acting_noun(word, before, after):
             self._noun(index, word, before, after)
 
+    def _agent(self, index: int, word: str, after: str) -> bool:
+        """ "may be used by third parties to …": who does what is said in the passive."""
+        if "by" not in self.tokens[max(0, index - 3) : index] or after not in ("to", "for"):
+            return False
+        kept = self.negated, self.stopping
+        self._begin_clause({"us": SERVICE, "affiliates": AFFILIATE}.get(word, THIRD))
+        self.negated, self.stopping = kept
+        return True
+
     def _we(self, before: str) -> None:
         if before in w.DATA and self.actor is not None and not self.negated:
             # "content that we receive": no clause of its own.
             return
         # "nor do we", "under no circumstances will we": the denial stands before its subject.
-        inverted = self.negated and before in w.INVERTED
+        inverted = self.negated and (before in w.INVERTED or before == "not")
         self._begin_clause(SERVICE)
         self.negated = inverted
 
@@ -118,7 +131,8 @@ class Clauses:
         if before in ("that", "which") and (self.at(index - 2) in w.DATA or after in w.SUPPLY):
             return
         if before in w.LET or (before == "for" and after == "to"):
-            if not self.negated:
+            # "let you train"; but "give you the service".
+            if not self.negated and (after == "to" or after not in w.OBJECT_AFTER | w.DETERMINERS):
                 self._begin_clause(READER)
         elif before in w.SUBORDINATE:
             # "we may close your account if you train …", but "we use it when you write".
@@ -191,7 +205,7 @@ class Clauses:
         if before in ("third", "service") and self.at(index - 2) == "no":
             return True
         lately = self.tokens[max(0, index - 5) : index]
-        return self.negated and any(one in ("nor", "neither", "none", "no") for one in lately)
+        return self.negated and any(one in ("nor", "neither", "none", "no") or one in w.LET for one in lately)
 
     def _acts_soon(self, index: int) -> bool:
         span = self.tokens[index + 1 : index + 7]

@@ -6,6 +6,8 @@ import re
 from functools import lru_cache
 from typing import Final
 
+from troth.watch.languages import as_english
+
 _FOLDS: Final = (
     (r"\ba\. ?i\.", " ai "),
     (r"\bartificial[- ]intelligence(?: \(ai\))?", "ai"),
@@ -55,7 +57,7 @@ _TOKEN: Final = re.compile(r"[^\W_]+(?:['-][^\W_]+)*'?|[,;:()/–.!?]")
 @lru_cache(maxsize=20_000)
 def tokenise(text: str) -> tuple[str, ...]:
     """The tokens of a sentence: words in lower case and marks."""
-    low = text.translate(_QUOTES).casefold()
+    low = as_english(text.translate(_QUOTES)).casefold()
     for pattern, new in _FOLD:
         low = pattern.sub(new, low)
     return tuple(_TOKEN.findall(low))

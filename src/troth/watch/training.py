@@ -20,6 +20,9 @@ _ANNOUNCE: Final = frozenset(
     "updated updating update announcing announcement changes clarify clarified explain explains"
     " notice".split()
 )
+_QUALITIES: Final = frozenset(
+    "accuracy quality performance relevance safety capabilities functioning reliability understanding responses".split()
+)
 _ANALYSE: Final = frozenset(
     "analyze analyzes analyse analyses analyzing analysing analysis analyzed analysed".split()
 )
@@ -221,20 +224,21 @@ def _builds(tokens: tuple[str, ...], index: int) -> tuple[str, int] | None:
             return None
         if one in ("we", "you", "us"):
             return None
-        if one == "of" and step:
+        if one == "of" and step and tokens[start + step - 1] not in _QUALITIES:
             return None
         if one in w.AI:
             return _head(tokens, start + step)
-        if (
-            one in ("model", "models")
-            and tokens[start + step - 1]
-            in ("our", "these", "ai", "its", "underlying", "such", "predictive", "statistical", "the")
-            and word not in ("create", "creating", "design")
-        ):
-            return (
-                ("improve-models", 84) if tokens[start + step - 1] in ("our", "underlying", "its") else None
-            )
+        if one in ("model", "models"):
+            return _model(tokens, index, tokens[start + step - 1])
     return None
+
+
+def _model(tokens: tuple[str, ...], index: int, before: str) -> tuple[str, int] | None:
+    """ "improve our models", "improve the model" (where AI is spoken of)."""
+    if tokens[index] in ("create", "creating", "design"):
+        return None
+    the = before == "the" and bool(frozenset(tokens) & w.AI)
+    return ("improve-models", 84) if the or before in ("our", "underlying", "its") else None
 
 
 def _object_before(tokens: tuple[str, ...], index: int) -> tuple[str, int] | None:

@@ -133,7 +133,8 @@ DATA: Final = _set(
     " document comments comment"
     " searches queries profile profiles details record records contributions contribution"
     " materials material media"
-    " uploads usage history behaviour behavior communications email emails transcripts"
+    " likeness songs music code artwork drawings uploads usage history behaviour behavior"
+    " communications email emails transcripts"
     " location identifiers biometrics metadata reviews ratings answers questions works creations"
 )
 OWNED: Final = _set(
