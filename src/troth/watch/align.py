@@ -10,6 +10,7 @@ from troth.watch.text import Document, Sentence
 
 _MAX_PAIRS: Final = 3_000_000
 _MAX_LOOKED_UP: Final = 3_000
+_MANY: Final = 100
 _ALIKE: Final = 62.0
 _LONG_ENOUGH: Final = 5
 
@@ -51,7 +52,7 @@ def align(before: Document, after: Document) -> Alignment:
     for one in after.sentences:
         there = waiting.get(one.key)
         if there:
-            old = there.pop(0) if len(there) < 100 else there.pop()
+            old = there.pop(0) if len(there) < _MANY else there.pop()
             kept += 1
             if old.stem != one.stem:
                 restemmed.append((old, one))

@@ -13,6 +13,7 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO, Final
 
@@ -33,7 +34,7 @@ MAX_BLOB: Final = 64 * 2**20
 class Moment:
     """One version of one document: what it replaced (blob ids, None where there was or is none) and how it came.
 
-    ``kind``: ``first`` (tracking began), ``change``, ``technical`` (our extraction changed, not their text) or ``gone``.
+    ``kind``: ``first`` (tracking began), ``change``, ``technical`` (our extraction changed, not their text), ``gone``.
     """
 
     service: str
@@ -48,7 +49,8 @@ class Moment:
 def _environment() -> dict[str, str]:
     kept = {name: os.environ[name] for name in ("PATH", "TMPDIR", "LANG") if name in os.environ}
     return kept | {
-        "GIT_CONFIG_NOSYSTEM": "1", "GIT_CONFIG_GLOBAL": os.devnull, "GIT_TERMINAL_PROMPT": "0", "GIT_OPTIONAL_LOCKS": "0",
+        "GIT_CONFIG_NOSYSTEM": "1", "GIT_CONFIG_GLOBAL": os.devnull, "GIT_TERMINAL_PROMPT": "0",
+        "GIT_OPTIONAL_LOCKS": "0",
         "GIT_NO_LAZY_FETCH": "1", "HOME": os.devnull,
     }  # fmt: skip
 
@@ -104,18 +106,18 @@ class Archive:
     """An open history."""
 
     def __init__(self, path: Path) -> None:
-        self._path = path
+        self.path = path
 
     def moments(self) -> Iterator[Moment]:
         """All versions, oldest first."""
         format_ = "%x01%H%x00%cI%x00%s"
         command = [
-            _git(), *_SAFE, "log", "--reverse", "--topo-order", "--no-merges", "--raw", "-z", "--no-renames", "--no-abbrev",
-            "--no-ext-diff", f"--format={format_}",
+            _git(), *_SAFE, "log", "--reverse", "--topo-order", "--no-merges", "--raw", "-z", "--no-renames",
+            "--no-abbrev", "--no-ext-diff", f"--format={format_}",
         ]  # fmt: skip
         with subprocess.Popen(  # noqa: S603 - as above
             command,
-            cwd=self._path,
+            cwd=self.path,
             env=_environment(),
             stdout=subprocess.PIPE,
             stdin=subprocess.DEVNULL,
@@ -125,7 +127,7 @@ class Archive:
             commit = when = subject = ""
             change: str | None = None
             for field in _fields(git.stdout):
-                if field.startswith("\x01") or field.startswith("\n\x01"):
+                if field.startswith(("\x01", "\n\x01")):
                     commit = field.lstrip("\n")[1:]
                     when = subject = ""
                     change = None
@@ -147,7 +149,7 @@ class Archive:
         command = [_git(), *_SAFE, "cat-file", "--batch"]
         with subprocess.Popen(  # noqa: S603 - as above
             command,
-            cwd=self._path,
+            cwd=self.path,
             env=_environment(),
             stdout=subprocess.PIPE,
             stdin=subprocess.PIPE,
@@ -213,4 +215,5 @@ def _moment(commit: str, when: str, subject: str, change: str, path: str) -> Mom
         kind = "first"
     else:
         kind = "change"
-    return Moment(service, name.rsplit(".", 1)[0], commit, when, before, after, kind)
+    instant = datetime.fromisoformat(when).astimezone(UTC).isoformat().replace("+00:00", "Z")
+    return Moment(service, name.rsplit(".", 1)[0], commit, instant, before, after, kind)

@@ -8,7 +8,8 @@ from typing import Final
 
 from troth.watch import words as w
 from troth.watch.align import Alignment, align
-from troth.watch.practices import AFFILIATE, READER, SERVICE, THIRD, Practice, practices
+from troth.watch.meaning import READER, SERVICE, THIRD, condition_of
+from troth.watch.practices import Practice, practices
 from troth.watch.text import Document, Sentence
 from troth.watch.tokens import tokenise
 
@@ -174,15 +175,24 @@ class _Comparison:
             else:
                 self._grown(practice, olds, old, new)
         has = {_direction(one) for one in news}
+        promises = any(not one.affirmed and not one.binds_reader for one in news)
         for practice in olds:
-            if _direction(practice) not in has:
+            if _direction(practice) in has:
+                continue
+            if promises and not practice.affirmed and practice.action != "train":
+                # A promise still, in other words; what it lost is for a person to weigh.
+                self._add("neutral", practice, (), old, new, "promise-reworded", 45)
+            else:
                 self._vanishes(practice, old, new)
 
     def _same_direction(self, practice: Practice, old: Sentence, new: Sentence) -> None:
         """Training before and after: does it reach further?"""
-        gained = scope(new.text) - scope(old.text)
-        if practice.affirmed and not practice.binds_reader and gained:
+        if practice.binds_reader or not practice.affirmed:
+            self._add("neutral", practice, (), old, new, practice.rule, 40)
+        elif scope(new.text) - scope(old.text):
             self._add("widens", practice, ("ai-training-added",), old, new, "training-scope-grown", 940)
+        elif condition_of(tokenise(old.text)) and not practice.condition:
+            self._add("widens", practice, ("opt-out-removed",), old, new, "training-choice-removed", 0)
         else:
             self._add("neutral", practice, (), old, new, practice.rule, 40)
 
@@ -235,6 +245,8 @@ class _Comparison:
             flags.append("opt-out-added")
         if practice.reaches_back:
             flags.append("reaches-back")
+        if " by default " in f" {new.key} " and practice.condition != "consent":
+            flags.append("default-on")
         self._add("widens", practice, tuple(flags), old, new, practice.rule, practice.strength)
 
     def _use_appears(self, practice: Practice, old: Sentence | None, new: Sentence) -> None:
@@ -331,6 +343,8 @@ def scope(text: str) -> frozenset[str]:
             found.add("llm")
         elif token in _MODEL_KINDS:
             found.add(token.rstrip("s"))
+        elif token in w.TRAIN:
+            found.add("train")
         elif token in w.CATEGORIES and w.CATEGORIES[token] not in w.GENERAL_CATEGORIES:
             found.add(w.CATEGORIES[token])
         elif token in ("affiliates", "partners", "parties", "companies", "public", "private"):
@@ -390,6 +404,3 @@ def _alike(key: str, others: list[str]) -> bool:
     from rapidfuzz import fuzz, process
 
     return process.extractOne(key, others, scorer=fuzz.token_sort_ratio, score_cutoff=_ALIKE) is not None
-
-
-_ = AFFILIATE

@@ -31,18 +31,21 @@ _DATE: Final = re.compile(
     re.IGNORECASE,
 )
 _EFFECTIVE: Final = re.compile(
-    r"\beffective\b|\bin(?:to)? effect\b|\btakes? effect\b|\bcomes? into force\b|\bapplies from\b|\bwirksam\b|\ben vigueur\b",
+    r"\beffective\b|\bin(?:to)? effect\b|\btakes? effect\b|\bcomes? into force\b"
+    r"|\bapplies from\b|\bwirksam\b|\ben vigueur\b",
     re.IGNORECASE,
 )
 _UNTIL: Final = re.compile(r"\buntil\b|\bprior to\b|\bbefore\b|\bprevious\b|\bto view\b", re.IGNORECASE)
 _UPDATED: Final = re.compile(
-    r"\b(?:last|latest|most recent)[ -]?(?:up-?dated?|revised|revision|modified|amended|changed|reviewed)|\b(?:updated|revised|revision|modified|posted|version|date of last revision|stand|mise à jour)\b",
+    r"\b(?:last|latest|most recent)[ -]?(?:up-?dated?|revised|revision|modified|amended|changed|reviewed)"
+    r"|\b(?:updated|revised|revision|modified|posted|version|date of last revision|stand|mise à jour)\b",
     re.IGNORECASE,
 )
 _DAYS: Final = re.compile(
     r"\b(\d{1,3}|seven|ten|fourteen|fifteen|thirty|sixty|ninety)(?: \(\d{1,3}\))?[ -](?:calendar |business )?days?\b",
     re.IGNORECASE,
 )
+_DIGIT: Final = re.compile(r"\d")
 _SPELLED: Final = {
     "seven": 7,
     "ten": 10,
@@ -98,7 +101,7 @@ def stated(document: Document) -> Stated:
     sentences = document.sentences
     near = sentences if len(sentences) <= _HEAD + _TAIL else sentences[:_HEAD] + sentences[-_TAIL:]
     for one in near:
-        if not any(char.isdigit() for char in one.text):
+        if not _DIGIT.search(one.text):
             continue
         for at, day in dates_in(one.text[:1000]):
             mentioned.add(day)

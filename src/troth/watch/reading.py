@@ -70,7 +70,6 @@ def read_change(before: Version, after: Version, seen: date | None = None) -> Re
     """Read one change; ``seen`` is the day (UTC) on which the new version was first seen."""
     difference = compare(before.document, after.document)
     lints = list(of_change(difference, before.stated, after.stated, seen))
-    for one in (before.document, after.document):
-        if one.cut:
-            lints.append(Lint("cut", "the document is longer than what is read; its end was left out"))
+    if before.document.cut or after.document.cut:
+        lints.append(Lint("cut", "a version is longer than what is read; its end was left out"))
     return Reading(difference, tuple(lints), before.stated, after.stated)

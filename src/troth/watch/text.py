@@ -12,12 +12,16 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Final
 
-MAX_TEXT: Final = 16_000_000
+MAX_TEXT: Final = 4_000_000
 """Characters of one document that are read; the rest is left out, and the reading says so."""
+
+MAX_SENTENCES: Final = 50_000
+"""The same for sentences."""
 
 MAX_SENTENCE: Final = 1_500
 """A longer sentence is read in pieces of so many characters, so that no rule meets an endless one."""
 
+_RARE: Final = 50
 _MAX_STEM: Final = 300
 _SHORT_BLOCK: Final = 6
 
@@ -49,7 +53,18 @@ _ABBREVIATION: Final = re.compile(
 )
 _WORD: Final = re.compile(r"[^\W_]+(?:['’][^\W_]+)*")
 _QUOTES: Final = str.maketrans(
-    {"‘": "'", "’": "'", "‛": "'", "ʼ": "'", "“": '"', "”": '"', "„": '"', "«": '"', "»": '"', "`": "'"}
+    {
+        "‘": "'",
+        "’": "'",
+        "\u201b": "'",
+        "\u02bc": "'",
+        "“": '"',
+        "”": '"',
+        "„": '"',
+        "«": '"',
+        "»": '"',
+        "`": "'",
+    }
 )
 
 
@@ -91,16 +106,22 @@ def decode(data: bytes) -> str:
             return data.decode(name, "replace")
     try:
         return data.decode("utf-8")
-    except UnicodeDecodeError as error:
+    except UnicodeDecodeError:
         if b"\x00" in data[:200]:
             name = "utf-16-le" if data[1:2] == b"\x00" else "utf-16-be"
             return data.decode(name, "replace")
         # A few broken bytes in good UTF-8 are damage; many are another encoding.
         good = data.decode("utf-8", "replace")
-        del error
-        if good.count("\ufffd") * 50 < sum(byte > 0x7F for byte in data[:100_000]) or len(data) > 100_000:
-            return good
-        return data.decode("cp1252", "replace")
+        damage = good.count("\ufffd")
+        return (
+            good
+            if damage * _RARE < len(data) and damage * 2 < _beyond_ascii(good)
+            else data.decode("cp1252", "replace")
+        )
+
+
+def _beyond_ascii(text: str) -> int:
+    return len(text) - len(text.encode("ascii", "ignore"))
 
 
 def key_of(text: str) -> str:
@@ -114,8 +135,11 @@ def read(text: str) -> Document:
     reader = _Reader()
     for line in _LINES.split(text[:MAX_TEXT]):
         reader.line(line)
+        if len(reader.sentences) > MAX_SENTENCES:
+            break
     reader.end()
-    return Document(tuple(reader.sentences), cut)
+    cut = cut or len(reader.sentences) > MAX_SENTENCES
+    return Document(tuple(reader.sentences[:MAX_SENTENCES]), cut)
 
 
 @lru_cache(maxsize=100_000)
@@ -286,7 +310,7 @@ class _Reader:
 
 
 def _is_stem(block: str) -> bool:
-    return block.endswith((":", ";", ",", "—", "–", "-")) or (bool(block) and block[-1] not in ".!?。\"')")  # noqa: RUF001
+    return block.endswith((":", ";", ",", "—", "–", "-")) or (bool(block) and block[-1] not in ".!?。\"')")
 
 
 def _last_sentence(block: str) -> str:

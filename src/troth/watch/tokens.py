@@ -6,6 +6,8 @@ import re
 from functools import lru_cache
 from typing import Final
 
+from troth.watch.languages import as_english
+
 _FOLDS: Final = (
     (r"\ba\. ?i\.", " ai "),
     (r"\bartificial[- ]intelligence(?: \(ai\))?", "ai"),
@@ -47,22 +49,23 @@ _FOLDS: Final = (
 )
 _FOLD: Final = tuple((re.compile(pattern), new) for pattern, new in _FOLDS)
 _QUOTES: Final = str.maketrans(
-    {"‘": "'", "’": "'", "“": '"', "”": '"', "‑": "-", "‐": "-", "–": " – ", "—": " – "}
-)  # noqa: RUF001
-_TOKEN: Final = re.compile(r"[^\W_]+(?:['-][^\W_]+)*'?|[,;:()/–.!?]")  # noqa: RUF001
+    {"‘": "'", "’": "'", "“": '"', "”": '"', "\u2011": "-", "\u2010": "-", "–": " – ", "—": " – "}
+)
+_TOKEN: Final = re.compile(r"[^\W_]+(?:['-][^\W_]+)*'?|[,;:()/–.!?]")
 
 
 @lru_cache(maxsize=20_000)
 def tokenise(text: str) -> tuple[str, ...]:
     """The tokens of a sentence: words in lower case and marks."""
-    low = text.translate(_QUOTES).casefold()
+    low = as_english(text.translate(_QUOTES)).casefold()
     for pattern, new in _FOLD:
         low = pattern.sub(new, low)
     return tuple(_TOKEN.findall(low))
 
 
 _NAME: Final = re.compile(
-    r"\b([A-Z][\w.&-]*(?: [A-Z][\w.&-]*){0,2}) (?:may|will|can|shall|does|uses|has|reserves|trains|is|do|use|and its|and/or its|or its|also|processes|shares|collects)\b"
+    r"\b([A-Z][\w.&-]*(?: [A-Z][\w.&-]*){0,2}) (?:may|will|can|shall|does|uses|has|reserves|trains|is|do|use"
+    r"|and its|and/or its|or its|also|processes|shares|collects)\b"
 )
 
 

@@ -11,12 +11,17 @@ from typing import Final
 from troth.watch import words as w
 
 _STOPS: Final = frozenset(
-    "using with through by via when that which who where how if while because so about until unless except whether but".split()
+    "using with through by via when that which who where how if while because so about until"
+    " unless except whether but".split()
 )
 _PREPOSITIONS: Final = frozenset("from on upon in into for against at".split())
 _OUR: Final = frozenset("our its their own such new certain".split())
 _ANNOUNCE: Final = frozenset(
-    "updated updating update announcing announcement changes clarify clarified explain explains notice".split()
+    "updated updating update announcing announcement changes clarify clarified explain explains"
+    " notice".split()
+)
+_QUALITIES: Final = frozenset(
+    "accuracy quality performance relevance safety capabilities functioning reliability understanding responses".split()
 )
 _ANALYSE: Final = frozenset(
     "analyze analyzes analyse analyses analyzing analysing analysis analyzed analysed".split()
@@ -26,7 +31,7 @@ _FAR, _NEAR, _CLOSE, _OBJECT = 18, 7, 5, 14
 
 @dataclass(frozen=True, slots=True)
 class Hit:
-    """A place of training: index of its token, the rule, how strongly it says so."""
+    """A place of training: index of its word, the rule, how strongly it says so."""
 
     at: int
     rule: str
@@ -45,17 +50,17 @@ def training_hits(tokens: tuple[str, ...], stem: tuple[str, ...] = ()) -> list[H
     has_ai = bool(all_tokens & w.AI_CORE or frozenset(stem) & w.AI_CORE)
     announced = bool(all_tokens & _ANNOUNCE)
     found: list[Hit] = []
-    for index, token in enumerate(tokens):
+    for index, word in enumerate(tokens):
         hit = None
-        if token in w.TRAIN:
+        if word in w.TRAIN:
             hit = _trains(tokens, index, has_ai)
-        elif has_ai and (token in w.BUILD or token in w.BUILD_NOUN):
+        elif has_ai and (word in w.BUILD or word in w.BUILD_NOUN):
             hit = _builds(tokens, index)
-        elif has_ai and token in _LEARN:
+        elif has_ai and word in _LEARN:
             hit = _learns(tokens, index)
-        elif token in ("ml", "ai") and (index == 0 or tokens[index - 1] in ("for", "and", "or", "of")):
+        elif word in ("ml", "ai") and (index == 0 or tokens[index - 1] in ("for", "and", "or", "of")):
             hit = _purpose(tokens, index)
-        if hit is None and has_ai and token in _ANALYSE:
+        if hit is None and has_ai and word in _ANALYSE:
             hit = _analyses(tokens, index)
         if hit is not None:
             rule, strength = hit
@@ -66,7 +71,7 @@ def training_hits(tokens: tuple[str, ...], stem: tuple[str, ...] = ()) -> list[H
                     strength,
                     _purposes(tokens),
                     _for_reader(tokens, index),
-                    token == "trained",
+                    word == "trained",
                     announced,
                 )
             )
@@ -95,31 +100,31 @@ def _for_reader(tokens: tuple[str, ...], index: int) -> bool:
 
 
 def _trains(tokens: tuple[str, ...], index: int, has_ai: bool) -> tuple[str, int] | None:
-    token = tokens[index]
+    word = tokens[index]
     technology = False
     for step, one in enumerate(tokens[index + 1 : index + 1 + _FAR]):
         if one in w.AI_CORE:
-            return "train-models", 100
+            return "train-models", 100 if frozenset(
+                tokens[index + 1 + step : index + 5 + step]
+            ) & w.AI else 94
         if one in w.HUMAN and step < _NEAR and _human(tokens, index + 1 + step, technology):
             return None
         if one in (".", ";", ":") or (one in ("we", "you") and step > 1):
             break
-        if (
-            one in w.TECHNOLOGY
-            and step < _NEAR
-            or (token in ("train", "finetune") and one in w.FEATURE and step < _CLOSE)
+        if (one in w.TECHNOLOGY and step < _NEAR) or (
+            word in ("train", "finetune") and one in w.FEATURE and step < _CLOSE
         ):
             technology = True
     if technology:
         return ("train-models", 96) if has_ai else ("train-technology", 88)
-    near = tokens[max(0, index - (2 if token in w.TRAIN_NOUN else 4)) : index]
+    near = tokens[max(0, index - (2 if word in w.TRAIN_NOUN else 4)) : index]
     if any(one in w.AI_CORE for one in near) and (tokens[index + 1 : index + 2] or ("",))[0] not in w.HUMAN:
-        if token == "trained" and not _on_data(tokens, index):
+        if word == "trained" and not _on_data(tokens, index):
             return None
         return "train-models", 96
-    if token in w.TRAIN_NOUN or token == "train":
+    if word in w.TRAIN_NOUN or word == "train":
         return _bare(tokens, index, has_ai)
-    if has_ai and token == "trained" and _on_data(tokens, index):
+    if has_ai and word == "trained" and _on_data(tokens, index):
         return "train-models", 92
     return None
 
@@ -200,44 +205,45 @@ def _on_data(tokens: tuple[str, ...], index: int) -> bool:
 
 def _builds(tokens: tuple[str, ...], index: int) -> tuple[str, int] | None:
     """ "develop and improve our machine learning models": building with a model as its object."""
-    token = tokens[index]
-    noun = token in w.BUILD_NOUN
+    word = tokens[index]
+    noun = word in w.BUILD_NOUN
     if noun:
         after = tokens[index + 1] if index + 1 < len(tokens) else ""
         near = tokens[max(0, index - 3) : index]
         if (
             any(one in w.AI for one in near)
-            and after not in ("of",)
-            and token in ("development", "improvement", "testing", "evaluation", "tuning")
+            and after != "of"
+            and word in ("development", "improvement", "testing", "evaluation", "tuning")
         ):
             return _object_before(tokens, index)
         if after != "of":
             return None
     start = index + (2 if noun else 1)
     for step, one in enumerate(tokens[start : start + _OBJECT]):
-        if one in _STOPS or one in _PREPOSITIONS or one in (".", ";", ":", "(", "–", "to"):  # noqa: RUF001
+        if one in _STOPS or one in _PREPOSITIONS or one in (".", ";", ":", "(", "–", "to"):
             return None
         if one in ("we", "you", "us"):
             return None
-        if one == "of" and step:
+        if one == "of" and step and tokens[start + step - 1] not in _QUALITIES:
             return None
         if one in w.AI:
             return _head(tokens, start + step)
-        if (
-            one in ("model", "models")
-            and tokens[start + step - 1]
-            in ("our", "these", "ai", "its", "underlying", "such", "predictive", "statistical", "the")
-            and token not in ("create", "creating", "design")
-        ):
-            return (
-                ("improve-models", 84) if tokens[start + step - 1] in ("our", "underlying", "its") else None
-            )
+        if one in ("model", "models"):
+            return _model(tokens, index, tokens[start + step - 1])
     return None
+
+
+def _model(tokens: tuple[str, ...], index: int, before: str) -> tuple[str, int] | None:
+    """ "improve our models", "improve the model" (where AI is spoken of)."""
+    if tokens[index] in ("create", "creating", "design"):
+        return None
+    the = before == "the" and bool(frozenset(tokens) & w.AI)
+    return ("improve-models", 84) if the or before in ("our", "underlying", "its") else None
 
 
 def _object_before(tokens: tuple[str, ...], index: int) -> tuple[str, int] | None:
     """ "AI development", "model development"."""
-    if index >= 2 and tokens[index - 1] in w.TECHNOLOGY | w.AI_CORE:
+    if index and tokens[index - 1] in w.TECHNOLOGY | w.AI_CORE:
         return "build-models", 84
     return None
 
