@@ -23,6 +23,10 @@ _COMMANDS: Final = {
     "withdraw": ("troth.cli.members:withdraw", "Take back a setting, or everything."),
     "object": ("troth.cli.members:object_", "A member objects to training."),
     "erase": ("troth.cli.members:erase", "A member's erasure."),
+    "identity": (
+        "troth.cli.identity:identity",
+        "Accounts that are one person's: join, undo, list, doubtful.",
+    ),
     "record": ("troth.cli.homes:record", "Record any events from YAML files."),
     "ledger": ("troth.cli.homes:ledger", "The ledger: show entries, check."),
     "import": ("troth.cli.imports:import_", "Records in: mail, tables."),
