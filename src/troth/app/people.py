@@ -61,7 +61,12 @@ def erase(home: Home, subject: str, at: int | str | None, *, bodies: bool = Fals
         accounts = accounts_of(subject, joins_of(acts))
         earlier = [position for one in accounts for position, _ in ledger.history(one)]
         # The erasure of each account stands by itself, so that the joins can go too.
-        earlier += [position for position, act in acts if act.details.get("account") in accounts]
+        concerned = {*accounts, subject}
+        earlier += [
+            position
+            for position, act in acts
+            if {act.details.get("account"), act.details.get("subject")} & concerned
+        ]
         receipt = ledger.append([Erase(one, now) for one in dict.fromkeys((subject, *accounts))])[0]
         erased = ledger.erase(earlier) if bodies else 0
     return receipt, erased
