@@ -134,8 +134,10 @@ class People:
             named = [self.account(talk, name) or HIDDEN for name in names]
             return tuple(dict.fromkeys(named)), ()
         found = [profile_address(one) for one in _BETWEEN.split(addresses)]
-        known = tuple(dict.fromkeys(one for one in found if one is not None))
-        if len(names) <= len(known):
+        given = [one for one in found if one is not None]
+        known = tuple(dict.fromkeys(given))
+        # Counted before doubles are dropped: an export may list somebody twice, in both columns.
+        if len(names) <= len(given):
             return known, ()
         resolved = [self.account(talk, name) for name in names]
         hidden = any(one is None for one in resolved)
