@@ -107,6 +107,7 @@ class _Export:
     def items(self) -> Iterator[Item]:
         yield from self.archive.refused
         self.people = read_people(self.archive)
+        yield from self.people.hints
         for member in self.archive.members:
             if member.key in _MESSAGES:
                 yield from self.lines(member, partial(self.message, category=_MESSAGES[member.key]))

@@ -22,6 +22,7 @@ from troth.intake.rows import (
     MAX_NAME,
     Damaged,
     Gone,
+    Hint,
     Item,
     LeftOut,
     Noted,
@@ -148,15 +149,22 @@ class _Export:
             return
         for entry in entries:
             if name == _USERS:
-                self.add_user(entry)
+                yield from self.add_user(entry)
             else:
                 self.add_talk(entry, *_LISTS[name])
 
-    def add_user(self, entry: _Object) -> None:
+    def add_user(self, entry: _Object) -> Iterator[Hint]:
         user = _name(entry.get("id"))
         self.teams[user] = _name(entry.get("team_id"))
         if entry.get("is_bot") is True or user == "USLACKBOT":
             self.bots.add(user)
+            return
+        profile = entry.get("profile")
+        address = _name(profile.get("email")).lower() if isinstance(profile, dict) else ""
+        if user and "@" in address:
+            yield Hint(
+                self.account(user), address, "the workspace lists this address for the user", sure=True
+            )
 
     def add_talk(self, entry: _Object, category: str, closed: bool) -> None:
         own = _name(entry.get("id"))
