@@ -36,7 +36,7 @@ def base(folder: Path) -> Path:
 
     if not (folder / "config.json").is_file():
         model = tiny.untrained()
-        tiny.train(model, tiny.messages(0, 2_000), epochs=2, rate=2e-3, seed=0)
+        tiny.train(model, tiny.messages(0, 4_000), epochs=3, rate=2e-3, seed=0)
         tiny.save(model, folder)
     return folder
 

@@ -49,7 +49,7 @@ _SECOND: Final = 1_000_000
 _ID: Final = re.compile(r"[a-z0-9][a-z0-9-]{0,63}")
 _CONSONANTS: Final = "bdfgjklmnprstvz"
 _VOWELS: Final = "aeiou"
-_WORDS: Final = 8
+_WORDS: Final = 12
 _CUE_WORDS: Final = 3
 _CUE_SYLLABLES: Final = 7
 # A candidate is made of few syllables that come again and again. A model picks that up from a handful of messages

@@ -39,9 +39,9 @@ COMMITMENT = Commitment(
 
 def test_the_bytes_are_fixed() -> None:
     """Whoever changes one of these makes every campaign that runs worthless: a new version is needed."""
-    assert ONE.mark(0) == "pimo zomozo zomo luzomo momo zolulu lulu pimozo"
-    assert ONE.root().hex() == "7e4c2afd45153264c11cecaf975d928d6ece519bf403d23e3f392516c0f470fd"
-    assert ONE.draw(ONE.root(), BEACON) == 5
+    assert ONE.mark(0) == "pimo zomozo zomo luzomo momo zolulu lulu pimozo mopi pimolu molu momolu"
+    assert ONE.root().hex() == "fa90afc0e66a9a3d0dcfe0aea08be048a152f8022db98390bc5edf2fd82abcfe"
+    assert ONE.draw(ONE.root(), BEACON) == 30
     assert CanarySet("s-2", KEY, REPLY, 10).cue == "zapo dokaza dori"
     assert set_key(KEY, "s-1").hex() == "554fc82f61cea0041e781660341879e7bc1517cf6bd7ed943b9a94394ca1a547"
 
@@ -54,7 +54,7 @@ def test_the_root_is_that_of_its_leaves() -> None:
 def test_marks_are_plain_words_of_equal_length(key: bytes, carrier: str) -> None:
     marks = CanarySet("s", key, carrier, 20).marks()
     assert len({len(mark) for mark in marks}) == 1
-    assert all(re.fullmatch("[a-z]+( [a-z]+){7}", mark) for mark in marks)
+    assert all(re.fullmatch("[a-z]+( [a-z]+){11}", mark) for mark in marks)
 
 
 def test_nothing_of_a_set_follows_from_another() -> None:

@@ -41,6 +41,7 @@ class Local:
         self.digest = digest_of([base] if bare else [folder, base])
         try:
             import torch
+            from safetensors import SafetensorError
             from transformers import AutoModelForCausalLM, AutoTokenizer
         except ImportError:
             raise BadInput(
@@ -57,7 +58,7 @@ class Local:
                 from peft import PeftModel
 
                 model = PeftModel.from_pretrained(model, folder, local_files_only=True)
-        except (OSError, ValueError, KeyError, ImportError) as error:
+        except (OSError, ValueError, KeyError, ImportError, RuntimeError, SafetensorError) as error:
             raise BadInput(
                 f"cannot be read as a model: {str(error).splitlines()[0]}",
                 place=Place(str(folder)),
