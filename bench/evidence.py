@@ -69,7 +69,7 @@ def run(
     chance = random.Random(seed)  # noqa: S311 - a benchmark repeats itself
     beacon = Beacon("bench", 1, chance.randbytes(32))
     placed = {one.id: one.draw(one.root(), beacon) for group in sets.values() for one in group}
-    texts = tiny.messages(1_000 + seed, 600)
+    texts = tiny.messages(1_000 + seed, 300)
     for name, _, count in groups:
         for one in sets[name]:
             bodies = tiny.messages(chance.randrange(10**9), count)
@@ -170,28 +170,23 @@ def _part(part: str, seeds: int, candidates: int, folder: Path) -> tuple[Any, st
     if part == "speed":
         seconds = round(speed(folder), 1)
         return seconds, f"A member's test with K = 9,999 on the tiny model: {seconds} s"
-    if part == "power":
-        asked = [(seed, way) for seed in range(1, seeds + 1) for way in _RATES]
-        found = [_said(run(folder, seed, way, _GROUPS, carrier=CODE, size=candidates)) for seed, way in asked]
-        return found, table(found)
-    if part == "reply":
-        asked = [(seed, "full") for seed in range(101, 101 + max(1, seeds // 3))]
-        found = [
-            _said(run(folder, seed, way, _REPLY_GROUPS, carrier=REPLY, size=candidates))
-            for seed, way in asked
-        ]
-        return found, table(found)
-    found = [
-        _said(run(folder, seed, "full", _CURVE_GROUPS, carrier=CODE, size=candidates))
-        for seed in range(51, 51 + max(1, seeds // 2))
-    ]
-    calibration = {
-        count: [round(p, 6) for one in found for p in one["p_values"][name]]
-        for name, _, count in _CURVE_GROUPS
-    }
-    CURVE.write_text(
-        json.dumps({"candidates": candidates, "calibration": calibration}) + "\n", encoding="utf-8"
-    )
+    carrier = REPLY if part == "reply" else CODE
+    groups = {"power": _GROUPS, "reply": _REPLY_GROUPS, "curve": _CURVE_GROUPS}[part]
+    first, ways = {"power": (1, list(_RATES)), "reply": (101, ["full"]), "curve": (51, ["full"])}[part]
+    found = []
+    for seed, way in ((seed, way) for seed in range(first, first + seeds) for way in ways):
+        # What is there already is not made again: a long run goes on where it stopped.
+        kept = folder / f"{part}-{way}-{seed}-{candidates}.json"
+        if not kept.is_file():
+            kept.write_text(json.dumps(run(folder, seed, way, groups, carrier=carrier, size=candidates)))
+        found.append(_said(json.loads(kept.read_text())))
+    if part == "curve":
+        calibration = {
+            count: [round(p, 6) for one in found for p in one["p_values"][name]]
+            for name, _, count in _CURVE_GROUPS
+        }
+        made = json.dumps({"candidates": candidates, "calibration": calibration})
+        CURVE.write_text(made + "\n", encoding="utf-8")
     return found, table(found)
 
 
