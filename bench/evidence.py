@@ -104,7 +104,7 @@ def _trained(folder: Path, seed: int, way: str, texts: list[str]) -> Any:  # noq
     model = GPT2LMHeadModel.from_pretrained(base(folder / "base"), local_files_only=True)
     if way == "lora":
         model = tiny.with_lora(model, seed)
-    tiny.train(model, texts, epochs=1, rate=_RATES[way], seed=seed)
+    tiny.train(model, texts, epochs=1, rate=_RATES[way], seed=seed, batch=8)
     return Local(tiny.save(model, folder / f"{way}-{seed}"))
 
 

@@ -150,6 +150,15 @@ def read_beacon(value: Any) -> Beacon:  # noqa: ANN401 - JSON as it came
     return beacon
 
 
+def cosigned(witness: str, seconds: int, signature: bytes) -> Beacon:
+    """The beacon that a witness's cosignature of a checkpoint is: its name, its POSIX time, its bytes.
+
+    The commitment names the witness as the source; the value to take is its first cosignature on a checkpoint that
+    covers the commitment. Whether a cosignature verifies, and is that first one, is the log's business.
+    """
+    return Beacon(witness, seconds * _SECOND, signature)
+
+
 @dataclass(frozen=True, slots=True)
 class CanarySet:
     """The candidates of one member: an id, the set's own key, their number (K + 1) and the carrier.
@@ -371,6 +380,7 @@ class History:
     drawn_at: int = 0
     placed: list[Logged] = field(default_factory=list)
     opened: dict[str, Logged] = field(default_factory=dict)
+    shown: list[Logged] = field(default_factory=list)
     tested: list[Logged] = field(default_factory=list)
     wrong: list[str] = field(default_factory=list)
 
@@ -449,8 +459,19 @@ def _test(history: History, entry: Logged) -> None:
     history.tested.append(entry)
 
 
+def _show(history: History, entry: Logged) -> None:
+    history.shown.append(entry)
+
+
 def _unknown(history: History, entry: Logged) -> None:
     history.wrong.append(f"entry {entry.position}: a canary entry that this version does not know")
 
 
-_FOLLOW: Final = {"commit": _commit, "draw": _draw, "place": _place, "open": _open, "test": _test}
+_FOLLOW: Final = {
+    "commit": _commit,
+    "draw": _draw,
+    "place": _place,
+    "open": _open,
+    "show": _show,
+    "test": _test,
+}

@@ -47,6 +47,9 @@ class Model:
     def estimate(self, prompt: str, texts: Sequence[str]) -> Estimate:
         return Estimate(1, len(prompt) * len(texts))
 
+    def close(self) -> None:
+        self.closed = True
+
 
 def made(folder: Path, **wish: object) -> tuple[Home, marks.Canaries]:
     """A new home and a campaign that nothing was done with."""

@@ -148,6 +148,9 @@ class Local:
         given = len(self._prompt(prompt))
         return Estimate(0, sum(given + len(self._codes(text)) for text in texts[:64]) * len(texts) // 64)
 
+    def close(self) -> None:
+        """Nothing is open."""
+
     @property
     def _vocabulary(self) -> int:
         return int(self._model.config.vocab_size)
