@@ -14,7 +14,7 @@ import importlib
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
-    from troth.app.api import Home, init, open, verify  # noqa: A004
+    from troth.app.api import Home, init, open, replay, verify  # noqa: A004
     from troth.app.decisions import Explanation, HomeGate
     from troth.core.catalogue import SENTENCES
     from troth.core.errors import BadInput, Conflict, Corrupt, Refused, TrothError, Unavailable
@@ -41,6 +41,7 @@ __all__ = [
     "init",
     "load",
     "open",
+    "replay",
     "verify",
 ]
 
@@ -48,6 +49,7 @@ _WHERE: Final = {
     "Home": "troth.app.api",
     "init": "troth.app.api",
     "open": "troth.app.api",
+    "replay": "troth.app.api",
     "verify": "troth.app.api",
     "Explanation": "troth.app.decisions",
     "HomeGate": "troth.app.decisions",

@@ -251,7 +251,11 @@ def _record(home: Home, manifest: Manifest, digest: str, pinned: bool) -> int:
 
 
 def verify(path: Path, keys: Sequence[Path] | None = None) -> Findings:
-    """Check a release folder offline, with public key files or (None) the key in the folder."""
+    """Check a release folder or a certificate offline, with public key files or (None) the key that lies with it."""
+    if path.is_file():
+        from troth.app import certificates
+
+        return certificates.verify(path, keys)
     trusted = [load_public(key) for key in keys] if keys else None
     return verify_release(path, trusted)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -146,16 +147,46 @@ def withdraw_consent(path: str, subject: str, consent_id: str, at: str | None, j
 @click.argument("subject", type=TEXT)
 @click.option("--setting", "name", metavar="SETTING", type=TEXT, help="Switch off this setting.")
 @click.option("--all", "everything", is_flag=True, help="Every consent and setting; also an objection.")
+@click.option("--preview", is_flag=True, help="Say what it would touch, and record nothing.")
 @at_option
 @as_json
 @click.pass_obj
 def withdraw(
-    path: str, subject: str, name: str | None, everything: bool, at: str | None, json_: bool
+    path: str, subject: str, name: str | None, everything: bool, preview: bool, at: str | None, json_: bool
 ) -> None:
-    """Take back a setting, or everything."""
+    """Take back a setting, or everything. No model serves what was taken back once this returns."""
     if (name is None) != everything:
         raise click.UsageError("name a --setting, or say --all")
-    _append(path, [Withdraw(subject, homes.instant_or_now(at), setting=name)], json_)
+    event = Withdraw(subject, homes.instant_or_now(at), setting=name)
+    if preview:
+        _preview(path, event, json_)
+    else:
+        _append(path, [event], json_)
+
+
+def _preview(path: str, event: Withdraw, json_: bool) -> None:
+    from troth.app import unlearning
+
+    found = unlearning.preview(homes.open_home(path), [event])
+    if json_:
+        print_json(found)
+        return
+    said = {
+        True: "holds rows of theirs",
+        False: "holds nothing of theirs",
+        None: "not known here: ask its proofs",
+    }
+    for one in found["releases"]:
+        click.echo(f"release {one['release']}: {said[one['holds_theirs']]}")
+    for one in found["models"]:
+        parts = f", {one['parts']} of {one['of_parts']} parts" if one["of_parts"] else ""
+        seconds = "" if one["seconds"] is None else f" (about {one['seconds']} s)"
+        click.echo(
+            f"model {one['model']}: {count(one['records'])} records{parts}: {one['consequence']}{seconds}"
+        )
+    if not found["models"]:
+        click.echo("no model holds anything that this takes back")
+    click.echo("nothing was recorded")
 
 
 @click.command("object")
@@ -183,18 +214,48 @@ def erase(path: str, subject: str, at: str | None, bodies: bool, yes: bool, json
     """Record a member's erasure: nothing of theirs is used from then on."""
     if bodies and not yes:
         click.confirm("erased bodies cannot be brought back. Erase them?", abort=True, err=True)
-    receipt, erased = people.erase(homes.open_home(path), subject, at, bodies=bodies)
+    home = homes.open_home(path)
+    receipt, erased = people.erase(home, subject, at, bodies=bodies)
+    touched: list[dict[str, Any]] = []
+    if (home.path / "models").is_dir():
+        from troth.app import unlearning
+
+        touched = unlearning.honour_all(home)
     if json_:
         print_json(receipt.as_json() | {"bodies_erased": erased})
     else:
         click.echo(f"recorded at {count(receipt.position)}")
         if bodies:
             click.echo(f"erased the bodies of {count(erased)} earlier entries")
+        _say_touched(touched)
 
 
 def _append(path: str, events: Sequence[Event], json_: bool) -> None:
-    receipts = homes.open_home(path).append(events)
-    if json_:
-        print_json([receipt.as_json() for receipt in receipts])
+    home = homes.open_home(path)
+    receipts: list[dict[str, Any]]
+    if not (home.path / "models").is_dir():  # so that the command stays quick where there are none
+        receipts, touched = [receipt.as_json() for receipt in home.append(events)], []
     else:
-        click.echo(f"recorded at {count(receipts[-1].position)}")
+        from troth.app import unlearning
+
+        answer = unlearning.record_and_honour(home, events)
+        receipts, touched = answer["receipts"], answer["models"]
+    if json_:
+        print_json([{**one, "models": touched} for one in receipts] if touched else receipts)
+        return
+    click.echo(f"recorded at {count(receipts[-1]['position'])}")
+    _say_touched(touched)
+
+
+def _say_touched(touched: Sequence[dict[str, Any]]) -> None:
+    for one in touched:
+        if one["elsewhere"]:
+            click.echo(
+                f"model {one['model']}: holds {count(one['records'])} records of theirs and was trained elsewhere:"
+                " take it out of use or train it anew"
+            )
+        else:
+            click.echo(
+                f"model {one['model']}: serves without {count(one['records'])} records since"
+                f" {count(one['clean_after_ms'])} ms; make it again with: troth unlearn {one['model']}"
+            )

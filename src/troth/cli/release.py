@@ -175,7 +175,7 @@ def diff(before: Path, after: Path, json_: bool) -> None:
 )
 @as_json
 def verify(paths: tuple[Path, ...], keys: tuple[Path, ...], json_: bool) -> None:
-    """Check releases offline. Exit status 1 if something does not hold."""
+    """Check releases and certificates offline. Exit status 1 if something does not hold."""
     ok = True
     for path in paths:
         findings = releases.verify(path, keys)

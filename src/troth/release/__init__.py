@@ -1,0 +1,1 @@
+"""Sealed releases: made, checked, loaded."""
