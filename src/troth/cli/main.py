@@ -40,7 +40,6 @@ _COMMANDS: Final = {
     "replay": ("troth.cli.models:replay", "Train what a certificate names again, and compare."),
     "canary": ("troth.cli.canary:canary", "Marks that tell whether a model was trained on them."),
     "audit": ("troth.cli.audit:audit", "Was this model trained on these messages?"),
-    "verify": ("troth.cli.release:verify", "Check a release offline."),
 }
 
 
