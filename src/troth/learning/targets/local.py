@@ -144,9 +144,9 @@ class Local:
         return losses.tolist(), (-mean).tolist(), spread.tolist()
 
     def estimate(self, prompt: str, texts: Sequence[str]) -> Estimate:
-        """Tokens of all texts with their prompt."""
-        given = len(self._prompt(prompt))
-        return Estimate(0, sum(given + len(self._codes(text)) for text in texts[:64]) * len(texts) // 64)
+        """Tokens of all texts with their prompt, from a sample of them."""
+        given, some = len(self._prompt(prompt)), texts[:64]
+        return Estimate(0, sum(given + len(self._codes(text)) for text in some) * len(texts) // len(some))
 
     def close(self) -> None:
         """Nothing is open."""
