@@ -24,7 +24,7 @@ from troth.learning.scores import LOSS, REPLY_MATCHES, score_set
 
 RESULTS = Path(__file__).with_name("results")
 CURVE = Path(__file__).parent.parent / "src" / "troth" / "learning" / "tiny-curve.json"
-_BODY = 60
+_BODY = 30
 """Letters of a message before its mark: the messages are short, so that a run is."""
 _RATES = {"full": 1e-3, "lora": 1e-2}
 _LEVEL = 0.05
@@ -104,7 +104,7 @@ def _trained(folder: Path, seed: int, way: str, texts: list[str]) -> Any:  # noq
     model = GPT2LMHeadModel.from_pretrained(base(folder / "base"), local_files_only=True)
     if way == "lora":
         model = tiny.with_lora(model, seed)
-    tiny.train(model, texts, epochs=1, rate=_RATES[way], seed=seed, batch=8)
+    tiny.train(model, texts, epochs=2, rate=_RATES[way], seed=seed)
     return Local(tiny.save(model, folder / f"{way}-{seed}"))
 
 

@@ -18,7 +18,7 @@ from troth_network.chance import Dice
 from troth_network.writing import write
 
 FIGURE = Path(__file__).parent.parent / "docs" / "explanation" / "shifted.svg"
-_COUNT = 150
+_COUNT = 100
 
 
 def texts(label: str, category: str) -> list[str]:

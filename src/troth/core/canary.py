@@ -52,10 +52,10 @@ _VOWELS: Final = "aeiou"
 _WORDS: Final = 12
 _CUE_WORDS: Final = 3
 _CUE_SYLLABLES: Final = 7
-# A candidate is made of few syllables that come again and again. A model picks that up from a handful of messages
-# (30 members with 4 messages each: p around 1e-12), where as many letters without a pattern leave almost no trace
-# (p around 0.1); and no run of words is repeated, so that filters of repetition find nothing.
-_SYLLABLES: Final = 4
+# A candidate is made of few syllables that come again and again. A model picks that up from a handful of messages,
+# where as many letters without a pattern leave hardly a trace (decision 40 has the figures); and no long run of words
+# is repeated, so that filters of repetition find nothing.
+_SYLLABLES: Final = 3
 
 # Marks are read by people and survive cleaning: lower case letters and single spaces only (nothing that a scrubber
 # of addresses, links, numbers or secrets looks for), inside a sentence of ordinary words that differs from message
@@ -194,7 +194,7 @@ class CanarySet:
         return _PROMPTS[self.carrier].format(cue=self.cue)
 
     def mark(self, index: int) -> str:
-        """Candidate ``index``: words of two or three of its own four syllables, as many letters in each candidate."""
+        """Candidate ``index``: words of two or three of its own three syllables, as many letters in each candidate."""
         if not 0 <= index < self.size:
             raise BadInput(f"there is no candidate {index} of {self.size}")
         label = b"troth/canary/mark/v1\0" + index.to_bytes(4, "big")

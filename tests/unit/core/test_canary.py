@@ -40,9 +40,9 @@ COMMITMENT = Commitment(
 
 def test_the_bytes_are_fixed() -> None:
     """Whoever changes one of these makes every campaign that runs worthless: a new version is needed."""
-    assert ONE.mark(0) == "pimo zomozo zomo luzomo momo zolulu lulu pimozo mopi pimolu molu momolu"
-    assert ONE.root().hex() == "fa90afc0e66a9a3d0dcfe0aea08be048a152f8022db98390bc5edf2fd82abcfe"
-    assert ONE.draw(ONE.root(), BEACON) == 30
+    assert ONE.mark(0) == "zozo mozomo zomo lumomo luzo zomozo lumo zolulu luzo zozozo luzo moluzo"
+    assert ONE.root().hex() == "d96f7afa4893878b1fdfc92ea0c0704d81bb83ef7755fb7248de824eeef432e6"
+    assert ONE.draw(ONE.root(), BEACON) == 9
     assert CanarySet("s-2", KEY, REPLY, 10).cue == "zapo dokaza dori"
     assert set_key(KEY, "s-1").hex() == "554fc82f61cea0041e781660341879e7bc1517cf6bd7ed943b9a94394ca1a547"
 

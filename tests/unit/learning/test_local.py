@@ -74,6 +74,12 @@ def test_batches_change_nothing(local: Any) -> None:
     assert told[-1] == (300, 300)
 
 
+def test_texts_that_are_longer_than_the_model_reads(local: Any) -> None:
+    with pytest.raises(BadInput, match="reads at most 256 tokens"):
+        local.losses("prompt", ["a" * 256])
+    assert len(local.token_scores("a" * 400)[0]) == 255
+
+
 def test_replies_follow_the_seed(local: Any) -> None:
     assert local.replies("Hello", 3, 1) == local.replies("Hello", 3, 1) != local.replies("Hello", 3, 2)
 
