@@ -47,6 +47,9 @@ class Model:
     def estimate(self, prompt: str, texts: Sequence[str]) -> Estimate:
         return Estimate(1, len(prompt) * len(texts))
 
+    def close(self) -> None:
+        self.closed = True
+
 
 def made(folder: Path, **wish: object) -> tuple[Home, marks.Canaries]:
     """A new home and a campaign that nothing was done with."""
@@ -61,12 +64,17 @@ def beacon(wait: int = 1_000_001) -> Beacon:
 
 
 def drawn(folder: Path, score: str = "loss-v1", **wish: object) -> tuple[Home, marks.Canaries]:
-    """A campaign that was committed to and drawn. The clock of the ledger is not waited for but set back."""
+    """A campaign that was committed to and drawn."""
     home, canaries = made(folder, **wish)
+    draw_in(home, canaries, score)
+    return home, canaries
+
+
+def draw_in(home: Home, canaries: marks.Canaries, score: str = "loss-v1") -> None:
+    """Commit and draw. The beacon is not waited for: the clock of the ledger is set back."""
     committed = clock() - 10_000_000
     _at(home, committed, lambda: marks.commit(home, canaries, score, SOURCE, committed))
     marks.draw(home, canaries, Beacon(SOURCE, committed + 2_000_000, bytes(range(32))))
-    return home, canaries
 
 
 def _at(home: Home, instant: int, act: object) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import stat
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -14,7 +15,8 @@ from troth.app import canaries as marks
 from troth.app.home import Home
 from troth.core.canary import Beacon
 from troth.core.entries import Act
-from troth.core.errors import BadInput, Conflict, Refused
+from troth.core.errors import BadInput, Conflict, Refused, Unavailable
+from troth.learning.targets import Report, unheard
 
 PLACING = marks.Placing("member", "private_message")
 
@@ -187,9 +189,17 @@ def test_a_draw_is_not_used_for_a_later_model(tmp_path: Path) -> None:
     audits.audit(home, canaries, audits.Question(Model(), trained_by=later - 60_000_000))
 
 
+class Gone(Model):
+    """An endpoint that goes away after the first questions."""
+
+    def losses(self, prompt: str, texts: Sequence[str], report: Report = unheard) -> list[float]:
+        raise Unavailable(f"gone before {len(texts)} texts after {prompt!r} could be asked for, {report}")
+
+
 def test_what_an_endpoint_was_shown_is_not_used_for_its_later_models(tmp_path: Path) -> None:
     home, canaries = drawn(tmp_path)
-    audits.audit(home, canaries, audits.Question(Model(), remote=True))
+    with pytest.raises(Unavailable):
+        audits.audit(home, canaries, audits.Question(Gone(), remote=True))
     with pytest.raises(Refused, match="shown to an endpoint"):
         audits.audit(home, canaries, audits.Question(Model(seed=2), trained_by=beacon().at))
 
