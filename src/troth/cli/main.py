@@ -41,7 +41,10 @@ _COMMANDS: Final = {
     "member": ("troth.cli.proofs:member", "Members' secrets, to prove with."),
     "directory": ("troth.cli.proofs:directory", "What binds accounts to secrets: seal, list."),
     "prove": ("troth.cli.proofs:prove", "Are a member's messages in a release? A proof either way."),
-    "verify": ("troth.cli.release:verify", "Check releases, proofs, certificates, receipts, checkpoints offline."),
+    "verify": (
+        "troth.cli.release:verify",
+        "Check releases, proofs, certificates, receipts, checkpoints offline.",
+    ),
     "train": ("troth.cli.models:train", "Train a model from sealed releases."),
     "models": ("troth.cli.models:models", "Models: list them, register one trained elsewhere."),
     "show": ("troth.cli.models:show", "One model: what it is, where it stands."),

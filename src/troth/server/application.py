@@ -42,7 +42,7 @@ def make_app(home_path: Path, settings: Settings | None = None) -> Edge:
         BadInput: no home there, or its settings cannot be read.
     """
     settings = settings or read_settings(home_path)
-    home = ServedHome(home_path)
+    home = ServedHome(home_path, lambda error: LOG.warning("beside the requests: %s", error.message))
     app = FastAPI(
         title=TITLE,
         version="1",
