@@ -6,7 +6,7 @@ import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeVar
 
 from troth.app import logs, unlearning
 from troth.app.api import Home
@@ -17,6 +17,8 @@ from troth.core.events import Event
 from troth.core.standing import Known
 from troth.ledger.group import GroupWriter
 from troth.ledger.store import Batch, Ledger, Receipt
+
+T = TypeVar("T")
 
 PUBLISH_SECONDS: Final = 1.0
 
@@ -39,6 +41,7 @@ class ServedHome(Home):
         self.writer = GroupWriter(self._open_ledger)
         self._everybody: tuple[int, Known] | None = None
         self._lock = threading.Lock()
+        self._engine = threading.RLock()
         self._stop = threading.Event()
         self._keeper = threading.Thread(target=self._keep, name="troth-keeper", daemon=True)
         self._keeper.start()
@@ -70,6 +73,11 @@ class ServedHome(Home):
     ) -> list[Receipt]:
         """Append events, all or none, in the next group; see ``Ledger.append``."""
         return self.writer.append(Batch(list(events), request, expected, places))
+
+    def exclusively(self, work: Callable[[], T]) -> T:
+        """Do work that asks the engine: its one connection serves one thread at a time."""
+        with self._engine:
+            return work()
 
     def _keep(self) -> None:
         """Publish and honour, about once a second, when the ledger has grown."""

@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Callable, Iterable
-from typing import Any, Final
+from functools import partial
+from typing import Any, Final, TypeVar
 
 from fastapi import APIRouter, Query, Request, Response
 from fastapi.responses import JSONResponse
@@ -30,6 +31,7 @@ DESCRIPTION: Final = (
     ' a success has the one envelope `{"error": {kind, message, remedy, place, request_id}}`. Programs show a'
     " token (`Authorization: Bearer …`) that has the scope of the route; instants are ISO 8601, UTC."
 )
+T = TypeVar("T")
 NDJSON: Final = "application/x-ndjson"
 _LINES: Final = 10_000
 _KEY: Final = 200
@@ -162,6 +164,10 @@ def home_of(request: Request) -> ServedHome:
     """The home that is served."""
     home: ServedHome = request.app.state.home
     return home
+
+
+async def _engine(request: Request, work: Callable[[], T]) -> T:
+    return await asyncio.to_thread(home_of(request).exclusively, work)
 
 
 # in
@@ -386,7 +392,9 @@ def member_event(value: dict[str, Any]) -> Event:
 @allow("privacy", "ml", "admin", scope="decisions:read")
 async def post_decisions(request: Request, asked: DecisionsIn) -> Response:
     """May these records be used? A record that is not known counts as a gap."""
-    found = await asyncio.to_thread(views.decisions, home_of(request), asked.use, asked.at, asked.records)
+    found = await _engine(
+        request, partial(views.decisions, home_of(request), asked.use, asked.at, asked.records)
+    )
     return JSONResponse(found)
 
 
@@ -399,7 +407,7 @@ async def get_summary(
     at: str | None = Query(None, max_length=40),
 ) -> Response:
     """How all records fare for a use: counts by verdict and reason."""
-    found = await asyncio.to_thread(views.summary, home_of(request), Use(purpose, recipient), at)
+    found = await _engine(request, partial(views.summary, home_of(request), Use(purpose, recipient), at))
     return JSONResponse(found)
 
 
@@ -413,7 +421,7 @@ async def get_explanation(
     at: str | None = Query(None, max_length=40),
 ) -> Response:
     """Why a record may or may not be used: every party, every reason, every clause and its sentence."""
-    explained = await asyncio.to_thread(home_of(request).explain, record, Use(purpose, recipient), at)
+    explained = await _engine(request, partial(home_of(request).explain, record, Use(purpose, recipient), at))
     return JSONResponse(explained.as_json())
 
 
