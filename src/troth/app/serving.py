@@ -48,9 +48,8 @@ class ServedHome(Home):
 
     def _open_ledger(self) -> Ledger:
         logs.before_writing(self)
-        ledger = Ledger.write(self.ledger_path)
+        ledger = self.open_to_write()
         try:
-            ledger.free_space_floor = self.config.free_space_floor
             logs.check_writable(self, ledger.size)
         except BaseException:
             ledger.close()

@@ -354,9 +354,9 @@ class Ledger:
                 self._connection.execute("SAVEPOINT batch")
                 try:
                     answers.append(self._append(batch))
-                except (BadInput, Conflict) as error:
+                except (BadInput, Conflict, UnicodeEncodeError) as error:
                     self._connection.execute("ROLLBACK TO SAVEPOINT batch")
-                    answers.append(error)
+                    answers.append(error if isinstance(error, TrothError) else _unwritable())
                 self._connection.execute("RELEASE SAVEPOINT batch")
         return answers
 
@@ -372,7 +372,7 @@ class Ledger:
                 f"the ledger has grown from {batch.expected} to {head} entries meanwhile",
                 remedy="read it again and repeat",
             )
-        self._refer(batch.events, _StoredNames(self._connection), batch.places)
+        self._refer(batch.events, self._names(), batch.places)
         receipts = self._insert(head, batch.events)
         if batch.request is not None:
             self._connection.execute(
@@ -386,7 +386,10 @@ class Ledger:
         Raises:
             BadInput: an event refers to nothing.
         """
-        self._refer(events, _Overlay(_StoredNames(self._connection)), places)
+        self._refer(events, _Overlay(self._names()), places)
+
+    def _names(self) -> Names:
+        return _StoredNames(self._connection)
 
     def _refer(self, events: Sequence[Event | Act], names: Names, places: Sequence[Place]) -> None:
         references = References(names)
@@ -542,6 +545,10 @@ class Ledger:
         except sqlite3.Error as error:
             self._stopped = str(error)
             raise _unavailable(self.path, error) from None
+
+
+def _unwritable() -> BadInput:
+    return BadInput("this event has no canonical JSON form: a lone surrogate")
 
 
 class _StoredNames:
