@@ -33,7 +33,7 @@ def overview(home: Home) -> dict[str, Any]:
         kinds = Counter(dict(ledger.types()))
     return {
         "head": head,
-        "checkpoint": None,
+        "log": _log(home),
         "types": dict(kinds.most_common()),
         "releases": releases.listed(home)[::-1][:10],
     }

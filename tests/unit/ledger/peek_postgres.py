@@ -28,6 +28,8 @@ def _translated(statement: str) -> bytes:
         r"convert_to(replace(convert_from(body, 'UTF8'), \1, \2), 'UTF8')",
         statement,
     )
+    statement = re.sub(r"zeroblob\((\d+)\)", r"decode(repeat('00', \1), 'hex')", statement)
+    statement = re.sub(r"CAST\(('[^']*') AS BLOB\)", r"convert_to(\1, 'UTF8')", statement)
     return re.sub(r"\b[xX]'([0-9a-fA-F]*)'", r"'\\x\1'::bytea", statement).encode()
 
 
