@@ -166,7 +166,7 @@ def test_the_access_log_is_held_by_the_ledger_and_names_nobody(site: Site) -> No
     assert not any("ann" in line or "mail" in line for line in lines)
     site.sign_in("auditor")
     assert "matches the ledger" in site.client.get("/auditor/accesses").text
-    site.store.rows("UPDATE accesses SET line = replace(line, 'GET', 'PUT') WHERE number = 0")
+    site.store.rows("UPDATE accesses SET line = replace(line, 'status', 'state') WHERE number = 0")
     assert "does not match" in site.client.get("/auditor/accesses").text
 
 

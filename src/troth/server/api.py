@@ -21,6 +21,7 @@ from troth.core.values import Use
 from troth.core.written import read_event
 from troth.ledger.group import Busy
 from troth.ledger.store import Batch, Receipt
+from troth.server import proving
 from troth.server.access import GuardedRoute, Who, allow
 from troth.server.errors import HttpError, envelope, not_found, status_of
 
@@ -458,6 +459,18 @@ async def get_entries(
 async def get_checkpoint(request: Request) -> Response:
     """The head of the ledger."""
     return JSONResponse(await asyncio.to_thread(views.checkpoint, home_of(request)))
+
+
+@router.get("/proofs", responses=ERRORS)
+@allow(scope="proofs:read")
+async def get_proof(
+    request: Request,
+    release: str = Query(examples=["r1c0e820c1e8d"], max_length=100),
+    subject: str = Query(examples=["m-000017"], min_length=1, max_length=500),
+) -> Response:
+    """The proof that a member's messages are in a release, or that none is. It holds the member's secret."""
+    data = await asyncio.to_thread(proving.proof, home_of(request), release, subject)
+    return Response(data, media_type="application/json")
 
 
 @router.get("/models", response_model=Page, responses=ERRORS)
