@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import glob
+import json
 import os
 import secrets
 import shutil
@@ -33,7 +34,7 @@ class Config:
     """What ``troth.yaml`` says. Sizes in bytes; ``threads`` and ``memory`` None: what the engine takes by itself.
 
     ``origin`` is the name of the home's public log, None if it has none; ``publish``: whether each command that
-    appends also publishes.
+    appends also publishes. ``ledger`` is the address of a PostgreSQL database, None for the file in the home.
     """
 
     free_space_floor: int = FREE_SPACE_FLOOR
@@ -41,6 +42,7 @@ class Config:
     memory: str | None = None
     origin: str | None = None
     publish: bool = True
+    ledger: str | None = None
 
 
 class Home:
@@ -117,7 +119,21 @@ class Home:
 
     def reading(self) -> Ledger:
         """The ledger, for reading; close it."""
+        if self.config.ledger is not None:
+            from troth.ledger.postgres import PostgresLedger
+
+            return PostgresLedger.read(self.config.ledger)
         return Ledger.read(self.ledger_path)
+
+    def open_to_write(self) -> Ledger:
+        """The ledger, opened for writing as the configuration says; close it. ``writing`` is what operations use."""
+        if self.config.ledger is not None:
+            from troth.ledger.postgres import PostgresLedger
+
+            return PostgresLedger.write(self.config.ledger)
+        ledger = Ledger.write(self.ledger_path)
+        ledger.free_space_floor = self.config.free_space_floor
+        return ledger
 
     @contextmanager
     def writing(self) -> Iterator[Ledger]:
@@ -129,8 +145,7 @@ class Home:
         from troth.app import logs
 
         logs.before_writing(self)
-        with Ledger.write(self.ledger_path) as ledger:
-            ledger.free_space_floor = self.config.free_space_floor
+        with self.open_to_write() as ledger:
             before = ledger.size
             logs.check_writable(self, before)
             yield ledger
@@ -257,12 +272,13 @@ def read_events_files(paths: Iterable[Path], kinds: tuple[type, ...] | None = No
     return found
 
 
-def init(path: Path | str, origin: str | None = None) -> Home:
+def init(path: Path | str, origin: str | None = None, ledger_address: str | None = None) -> Home:
     """Make a new home: ledger, log, keys (0600) and configuration, all or nothing.
 
     Args:
         path: the folder.
         origin: the name of its public log, such as ``example.com/log``; None: a name made from its key.
+        ledger_address: the address of a PostgreSQL database to keep the ledger in; None: a file in the home.
 
     Raises:
         Conflict: something is there already.
@@ -290,11 +306,13 @@ def init(path: Path | str, origin: str | None = None) -> Home:
         key = logs.new_log_key(home, origin)
         logs.set_up(home, key)
         public = public_key_text(home.public_key_path)
-        with Ledger.create(home.ledger_path) as ledger:
+        with _new_ledger(home, ledger_address) as ledger:
             ledger.append([Act("key", {"use": "release", "public": public, "log": str(key)})])
             logs.open_log(Home(making, Config(origin=key.name))).publish(ledger)
         config = making / CONFIG
         settings = f"format: {_FORMAT}\nfree_space_floor_mib: {FREE_SPACE_FLOOR // _MIB}\n"
+        if ledger_address is not None:
+            settings += f"ledger: {json.dumps(ledger_address)}\n"
         config.write_text(settings + logs.log_settings(key))
         _sync(config)
         _sync(making)
@@ -307,6 +325,14 @@ def init(path: Path | str, origin: str | None = None) -> Home:
         shutil.rmtree(making, ignore_errors=True)
         raise
     return open_home(target)
+
+
+def _new_ledger(home: Home, address: str | None) -> Ledger:
+    if address is None:
+        return Ledger.create(home.ledger_path)
+    from troth.ledger.postgres import PostgresLedger
+
+    return PostgresLedger.create(address)
 
 
 def open_home(path: Path | str) -> Home:
@@ -336,13 +362,14 @@ def open_home(path: Path | str) -> Home:
             f"this home is of format {version}; this Troth knows up to {_FORMAT}", remedy="use a newer Troth"
         )
     floor, threads, memory = (shape.get(key) for key in ("free_space_floor_mib", "threads", "memory"))
-    log = shape.get("log")
+    log, ledger = shape.get("log"), shape.get("ledger")
     config = Config(
         free_space_floor=floor.as_count() * _MIB if floor else FREE_SPACE_FLOOR,
         threads=threads.as_count() if threads else None,
         memory=memory.as_text() if memory else None,
         origin=log.need("origin").as_text() if log else None,
         publish=log is None or log.need("publish").as_one_of(("automatic", "manual")) == "automatic",
+        ledger=ledger.as_text() if ledger else None,
     )
     if log:
         log.close()

@@ -48,6 +48,7 @@ FREE_SPACE_FLOOR: Final = 64 * 1024 * 1024
 BUSY_SECONDS: Final = 10.0
 _AT_ONCE: Final = 500
 """Values that one query may ask for: fewer than any SQLite allows."""
+_STOCK: Final = 4_096
 _RESTORE: Final = "restore the ledger from a backup"
 
 _INDEX_OF_ACTS: Final = (
@@ -114,6 +115,24 @@ def clock() -> int:
     return time.time_ns() // 1000
 
 
+class Draws:
+    """Random bytes of the system, fetched by the kilobyte: a call for each salt would cost more than the entry.
+
+    No byte is handed out twice, nor in two processes: a fork begins with nothing in stock.
+    """
+
+    def __init__(self) -> None:
+        self._stock = b""
+        self._process = os.getpid()
+
+    def __call__(self, count: int) -> bytes:
+        """So many random bytes."""
+        if len(self._stock) < count or self._process != os.getpid():
+            self._stock, self._process = secrets.token_bytes(max(count, _STOCK)), os.getpid()
+        drawn, self._stock = self._stock[:count], self._stock[count:]
+        return drawn
+
+
 class Ledger:
     """A ledger file. Open it with ``Ledger.create``, ``Ledger.write`` or ``Ledger.read``; use it in a ``with``."""
 
@@ -123,7 +142,7 @@ class Ledger:
         self._lock = lock
         self._stopped: str | None = None
         self.now: Callable[[], int] = clock
-        self.draw: Callable[[int], bytes] = secrets.token_bytes
+        self.draw: Callable[[int], bytes] = Draws()
         self.free_space_floor = FREE_SPACE_FLOOR
 
     # opening and closing
@@ -374,9 +393,9 @@ class Ledger:
                 self._connection.execute("SAVEPOINT batch")
                 try:
                     answers.append(self._append(batch))
-                except (BadInput, Conflict) as error:
+                except (BadInput, Conflict, UnicodeEncodeError) as error:
                     self._connection.execute("ROLLBACK TO SAVEPOINT batch")
-                    answers.append(error)
+                    answers.append(error if isinstance(error, TrothError) else _unwritable())
                 self._connection.execute("RELEASE SAVEPOINT batch")
         return answers
 
@@ -392,7 +411,7 @@ class Ledger:
                 f"the ledger has grown from {batch.expected} to {head} entries meanwhile",
                 remedy="read it again and repeat",
             )
-        self._refer(batch.events, _StoredNames(self._connection), batch.places)
+        self._refer(batch.events, self._names(), batch.places)
         receipts = self._insert(head, batch.events)
         if batch.request is not None:
             self._connection.execute(
@@ -406,7 +425,10 @@ class Ledger:
         Raises:
             BadInput: an event refers to nothing.
         """
-        self._refer(events, _Overlay(_StoredNames(self._connection)), places)
+        self._refer(events, _Overlay(self._names()), places)
+
+    def _names(self) -> Names:
+        return _StoredNames(self._connection)
 
     def _refer(self, events: Sequence[Event | Act], names: Names, places: Sequence[Place]) -> None:
         references = References(names)
@@ -571,6 +593,10 @@ class Ledger:
         except sqlite3.Error as error:
             self._stopped = str(error)
             raise _unavailable(self.path, error) from None
+
+
+def _unwritable() -> BadInput:
+    return BadInput("this event has no canonical JSON form: a lone surrogate")
 
 
 class _StoredNames:
