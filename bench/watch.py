@@ -80,8 +80,8 @@ def measure(rows: list[dict[str, Any]]) -> dict[str, Any]:
         widening = [one for one in reading.changes if one.kind == "widens" and one.practice is not None]
         counts["widening"] += len(widening)
         # A rule or a promise on the negative side that is labelled as one, and read as training that was added.
-        told = row["kind"] in ("restricts_third_party_ai_training", "promises_not_to_train")
-        counts["wrong_direction"] += told and found
+        is_told = row["kind"] in ("restricts_third_party_ai_training", "promises_not_to_train")
+        counts["wrong_direction"] += is_told and found
     told = sum(row["kind"] in ("restricts_third_party_ai_training", "promises_not_to_train") for row in rows)
     return {
         **counts,
@@ -195,7 +195,9 @@ def table(found: dict[str, Any]) -> str:
 @click.option("--name", default="watch", show_default=True, help="Name of the files in bench/results.")
 def main(peer: int, peer_limit: float, archive: Path | None, jobs: int | None, name: str) -> None:
     """Measure, print a table, and write it to bench/results."""
-    rows = [json.loads(line) for line in (DATA / "moments.jsonl").read_text(encoding="utf-8").splitlines()]
+    rows = [
+        json.loads(line) for line in (DATA / "moments.jsonl").read_text(encoding="utf-8").split("\n") if line
+    ]
     rows = [row for row in rows if row["label"] != "ambiguous"]
     parts = {
         which: [row for row in rows if part(row["service"]) == which] for which in ("development", "held out")

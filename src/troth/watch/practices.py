@@ -24,6 +24,7 @@ from troth.watch.meaning import (
     recipient_of,
     reserved,
     says_forbidden,
+    trained_on_readers,
     whose_data,
 )
 from troth.watch.text import Sentence
@@ -131,8 +132,11 @@ def _training(walk: Clauses, hit: Hit, kind: str) -> Practice | None:
     if actor is None:
         return None
     served = actor != READER and not negated
-    if served and hit.passive and whose != READER and not way.implied:
+    if served and hit.passive and not way.implied and not trained_on_readers(walk.tokens[hit.at + 1 :]):
         # "models are trained on large amounts of text": nobody's data in particular.
+        return None
+    if served and whose != READER and frozenset(walk.tokens[max(0, hit.at - 8) : hit.at]) & w.OFFER:
+        # "we offer computing power to train models": what is sold, not what is done.
         return None
     if served and hit.own_of_reader and actor != THIRD:
         # A model made for the reader alone.
