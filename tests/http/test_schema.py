@@ -17,8 +17,6 @@ import schemathesis
 
 
 def test_nothing_made_from_the_description_breaks_the_api(site: Site) -> None:
-    from schemathesis import checks
-
     site.sign_in(None)
     header = site.token()
     described = json.loads(site.client.get("/api/v1/openapi.json").text)
@@ -47,14 +45,13 @@ def test_nothing_made_from_the_description_breaks_the_api(site: Site) -> None:
         strategy = operation.as_strategy()
         _try(one, strategy)
     assert tried > 50
-    del checks
 
 
 def _try(one: object, strategy: object) -> None:
     from hypothesis import given
 
     quick = settings(
-        max_examples=6,
+        max_examples=4,
         deadline=None,
         database=None,
         phases=[Phase.explicit, Phase.generate],

@@ -109,7 +109,7 @@ async def _terms(request: Request, **values: Any) -> Response:  # noqa: ANN401 -
         known, _ = home.known()
         now = clock()
         return [
-            changes.reach_of(known, placed, now)
+            changes.reach_of(known, placed, max(now, placed.terms.effective_at))
             for document in known.documents.values()
             for placed in sorted(document, key=lambda one: one.newness, reverse=True)
         ]
@@ -195,7 +195,7 @@ def _terms_file(text: str) -> Iterator[Path]:
 @allow(*STAFF)
 async def notices(request: Request, document: str, version: str) -> Response:
     """Who was told of a version, and who has to be."""
-    found = await asyncio.to_thread(changes.reach, home_of(request), document, version)
+    found = await asyncio.to_thread(changes.reach_in_effect, home_of(request), document, version)
     return render(request, "operator-notices.html.j2", reach=found)
 
 
@@ -211,7 +211,7 @@ async def tell(request: Request) -> Response:
     home = home_of(request)
 
     def told() -> None:
-        missing = changes.reach(home, document, version).not_told
+        missing = changes.reach_in_effect(home, document, version).not_told
         if missing:
             telling.tell(home, document, version, missing, channel, None)
 
