@@ -11,7 +11,6 @@ import time
 import urllib.request
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -31,7 +30,6 @@ FLAGS = [
 ]
 SERVE = """
 import sys
-from pathlib import Path
 from tests.http.site import SETTINGS
 from troth.server.running import run
 run(Path(sys.argv[1]), SETTINGS, "127.0.0.1", int(sys.argv[2]))
