@@ -15,7 +15,7 @@ settings.register_profile("dev", deadline=None, database=None)
 settings.register_profile("ci", deadline=None, database=None, derandomize=True, print_blob=True)
 settings.load_profile("ci" if os.environ.get("CI") or everything_is_required() else "dev")
 
-HF_PACKAGES = ("datasets", "torch", "transformers")
+HF_PACKAGES = ("datasets", "peft", "torch", "transformers")
 
 
 @pytest.fixture(scope="session")

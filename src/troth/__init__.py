@@ -14,10 +14,10 @@ import importlib
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
-    from troth.app.api import Home, init, open, verify  # noqa: A004
+    from troth.app.api import Home, init, open, replay, verify  # noqa: A004
     from troth.app.decisions import Explanation, HomeGate
     from troth.core.catalogue import SENTENCES
-    from troth.core.errors import BadInput, Conflict, Corrupt, Refused, TrothError, Unavailable
+    from troth.core.errors import BadInput, Conflict, Corrupt, Refused, TrothError, Unavailable, Unpublished
     from troth.core.findings import Finding, Findings
     from troth.core.values import Use
     from troth.release.hf import SealedDataCallback
@@ -37,10 +37,12 @@ __all__ = [
     "SealedDataCallback",
     "TrothError",
     "Unavailable",
+    "Unpublished",
     "Use",
     "init",
     "load",
     "open",
+    "replay",
     "verify",
 ]
 
@@ -48,6 +50,7 @@ _WHERE: Final = {
     "Home": "troth.app.api",
     "init": "troth.app.api",
     "open": "troth.app.api",
+    "replay": "troth.app.api",
     "verify": "troth.app.api",
     "Explanation": "troth.app.decisions",
     "HomeGate": "troth.app.decisions",
@@ -58,6 +61,7 @@ _WHERE: Final = {
     "Refused": "troth.core.errors",
     "TrothError": "troth.core.errors",
     "Unavailable": "troth.core.errors",
+    "Unpublished": "troth.core.errors",
     "Finding": "troth.core.findings",
     "Findings": "troth.core.findings",
     "Use": "troth.core.values",

@@ -24,6 +24,8 @@ from troth_network.network import Network
 from troth_network.pipelines import PURPOSE, Asked, Disclosed
 from troth_network.places import country
 
+MODEL = "autocomplete"
+
 
 @dataclass(frozen=True, slots=True)
 class Step:
@@ -42,12 +44,7 @@ class Step:
 
 
 class Story:
-    """Tells the story of a network in a new home under a folder.
-
-    Args:
-        network: whose story.
-        folder: an empty or new folder; the home, the releases and the tampered copy go there.
-    """
+    """Tells the story of a network in a new home; that, the releases and a tampered copy go to a new folder."""
 
     def __init__(self, network: Network, folder: Path) -> None:
         self.network = network
@@ -55,13 +52,8 @@ class Story:
 
     def steps(self) -> Iterator[Step]:
         """The steps in order; each is worked out when it is asked for."""
-        yield self.stage()
-        yield self.alleged()
-        yield self.promised()
-        yield self.explained()
-        yield self.released()
-        yield self.withdrawn()
-        yield self.tampered()
+        told = (self.stage, self.alleged, self.promised, self.explained, self.released)
+        yield from (step() for step in (*told, self.withdrawn, self.tampered, self.unlearned))
 
     # what the steps share
 
@@ -201,6 +193,8 @@ class Story:
         """
         member, today = self.member_who_withdraws(), iso(TODAY)
         use, path = troth.Use(PURPOSE, recipient="operator"), self.folder / "releases" / "operator-after"
+        if self.asked[0].path is not None:
+            self.home.train([self.asked[0].path], MODEL)
         self.home.record([{"withdraw": {"subject": member, "at": today}}])
         release = self.home.release(use, at=today, out=path).as_json()
         before, after = _rows(self.asked[0].path), _rows(path)
@@ -232,6 +226,24 @@ class Story:
             f"One word was added to one row of {altered} in a copy. Verification"
             f" {'finds nothing wrong' if findings.ok else 'refuses it'}.",
             details={"altered": altered, "verified": findings.as_json()},
+        )
+
+    def unlearned(self) -> Step:
+        """The model that was trained before the withdrawal, provably without the member."""
+        made = self.home.unlearn(MODEL)
+        with self.home.model(MODEL) as model:
+            said = model.generate("", length=60, seed=1)
+        names = made["made"] if isinstance(made["made"], list) else []
+        paths = [one.path for one in self.asked[:1] if one.path is not None]
+        findings = troth.replay(str(names[-1]), paths, [self.home.public_key_path])
+        return Step(
+            "unlearned",
+            "A model that never knew them",
+            "A small model (n-grams over bytes: an autocomplete, no large language model) had learned from the"
+            " release before the withdrawal. It was made again without the member. The certificate is replayed:"
+            f" what they took back is left out, and what comes out is {'' if findings.ok else 'NOT '}the same"
+            f" model, bit for bit. It says: “{' '.join(said.split())}”",
+            details={"model": made, "verified": findings.as_json()},
         )
 
 

@@ -80,8 +80,11 @@ def worlds_of(chunk: int) -> list[World]:
 def decided(world: World) -> dict[str, dict[str, Any]]:
     """What the gate says, by record."""
     gate = Gate(world.known, world.question.use, world.question.at)
-    rows = gate.decide(as_table(world.records)).to_pyarrow().to_pylist()
+    table = as_table(world.records)
+    rows = gate.decide(table).to_pyarrow().to_pylist()
     assert len(rows) == len(world.records)
+    allowed = gate.allowed(table).to_pyarrow()["id"].to_pylist()
+    assert sorted(allowed) == sorted(row["id"] for row in rows if row["verdict"] == "allowed")
     return {row["id"]: row for row in rows}
 
 

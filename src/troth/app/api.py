@@ -11,11 +11,13 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from troth.app.decisions import Explanation, HomeGate
+    from troth.app.proofs import Proved
     from troth.app.releases import Built
     from troth.core.findings import Findings
     from troth.core.values import Use
     from troth.core.written import Json
     from troth.gate.gate import Source
+    from troth.learning.serving import Served
 
 
 class Home(homes.Home):
@@ -79,6 +81,64 @@ class Home(homes.Home):
 
         return releases.build(self, use, Path(out), at=at, as_of=as_of, source=records)
 
+    def prove(
+        self,
+        release: Path | str,
+        subject: str | None = None,
+        secret: Path | None = None,
+        *,
+        rows: bool = False,
+    ) -> Proved:
+        """A checked proof that a member's messages are in a release or that none is; see ``troth.app.proofs.prove``."""
+        from troth.app import proofs
+
+        return proofs.prove(self, str(release), subject, secret, rows=rows)
+
+    def train(
+        self,
+        releases: list[Path],
+        name: str,
+        *,
+        backend: str = "counts",
+        shards: int | None = None,
+        slices: int | None = None,
+        options: dict[str, Json] | None = None,
+    ) -> dict[str, Json]:
+        """Train a model from sealed releases; see ``troth.app.models.train``. Returns the JSON of ``troth show``."""
+        from troth.app import models
+
+        return models.train(
+            self, releases, name, backend=backend, shards=shards, slices=slices, options=options
+        )
+
+    def model(self, name: str) -> Served:
+        """Open a model for use, in a ``with``. What was taken back by now is never served.
+
+        Raises:
+            BadInput: there is no such model.
+        """
+        from troth.app import models
+
+        return models.open_model(self, name)
+
+    def unlearn(self, name: str) -> dict[str, Json]:
+        """Make a model again without what was taken back. ``made`` names the certificates that came of it."""
+        from troth.app import unlearning
+
+        return unlearning.unlearn(self, name)
+
+
+def replay(certificate: Path | str, releases: list[Path], keys: list[Path] | None = None) -> Findings:
+    """Train the parts of a certificate again from the releases that it names, and compare.
+
+    Raises:
+        Refused: a release is not as it was sealed.
+        BadInput: something is missing.
+    """
+    from troth.app import certificates
+
+    return certificates.replay(Path(certificate), releases, keys=keys)
+
 
 def init(path: Path | str) -> Home:
     """Make a new home and open it.
@@ -101,7 +161,7 @@ def open(path: Path | str) -> Home:  # noqa: A001 - the verb that people expect
 
 
 def verify(path: Path | str, keys: list[Path] | None = None) -> Findings:
-    """Check a release offline; raises nothing about what it finds, says everything."""
+    """Check a release or certificate offline; raises nothing about what it finds, says everything."""
     from troth.app import releases
 
     return releases.verify(Path(path), keys)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
@@ -21,7 +21,8 @@ from troth.core.values import Record, Use, check_instant
 from troth.core.written import Json
 from troth.gate import duck
 from troth.gate.gate import Gate, Source, Summary, open_records, summarise
-from troth.gate.plan import SmallSide, decided
+from troth.gate.plan import SmallSide, allowed, decided
+from troth.intake.marks import Marks
 
 if TYPE_CHECKING:
     from troth.app.releases import Built
@@ -64,12 +65,25 @@ class HomeGate:
         """The records with their verdicts, lazily: an Ibis table; see ``troth.gate.gate.Gate.decide``."""
         if source is not None and not isinstance(source, str | Path):
             return self._gate.decide(source)
+        return decided(*self._prepare(source))
+
+    def allowed(self, source: Source | None = None) -> ir.Table:
+        """The allowed records alone, lazily; see ``troth.gate.gate.Gate.allowed``."""
+        if source is not None and not isinstance(source, str | Path):
+            return self._gate.allowed(source)
+        return allowed(*self._prepare(source))
+
+    def decide_alike(self, records: ir.Table, source: Source | None) -> ir.Table:
+        """``decide`` for another reading of the same records, such as one with fewer columns."""
+        return decided(records, self._prepare(source)[1])
+
+    def _prepare(self, source: Source | None) -> tuple[ir.Table, SmallSide]:
         # The small side knows just the records that it was made for: other files, another small side.
         key = (None if source is None else str(source), stamps_of(self._home, source))
         if key not in self._prepared:
             records = self.records(source)
             self._prepared = {key: (records, self._gate.small_side(records))}
-        return decided(*self._prepared[key])
+        return self._prepared[key]
 
     def summary(self, source: Source | None = None) -> Summary:
         """Counts by verdict and reason."""
@@ -130,7 +144,7 @@ Stamps: TypeAlias = tuple[tuple[str, int, int, int], ...]
 def files_of(home: Home, source: Source | None) -> list[Path]:
     """The files that records come from, as far as they come from files."""
     if source is None:
-        return sorted(home.records_path.glob("*.parquet"))
+        return [*sorted(home.records_path.glob("*.parquet")), *Marks(home.records_path).files()]
     return duck.parquet_files(source) if isinstance(source, str | Path) else []
 
 
@@ -152,7 +166,39 @@ def records_of(home: Home) -> ir.Table:
             place=Place(str(home.records_path)),
             remedy="import some with `troth import`, or name a table with --records",
         )
-    return read_parquet(home, home.records_path)
+    return _marked(home, read_parquet(home, home.records_path))
+
+
+def _marked(home: Home, records: ir.Table) -> ir.Table:
+    """The records with what became known of them later: that they are gone, and topics found in them."""
+    marks = Marks(home.records_path)
+    there = marks.files()
+    if marks.deleted in there:
+        gone = read_parquet(home, marks.deleted).rename(__gone="id", __gone_at="deleted_at")
+        joined = records.left_join(gone, records.id == gone["__gone"])
+        records = joined.mutate(deleted_at=ibis.least(joined.deleted_at, joined["__gone_at"])).select(
+            *records.columns
+        )
+    if marks.topics in there:
+        found = read_parquet(home, marks.topics).rename(__of="id", __topics="topics")
+        joined = records.left_join(found, records.id == found["__of"])
+        more = joined["__topics"].fill_null(ibis.literal([], "array<string>"))
+        records = joined.mutate(topics=joined.topics.concat(more).unique()).select(*records.columns)
+    return records
+
+
+def numbered(home: Home, source: Source | None, columns: Sequence[str]) -> ir.Table | None:
+    """The same records with just these columns and a number for each row (``duck.PLACE``).
+
+    None: the records don't come from files, so a second reading might give others.
+    """
+    limits = home.config.threads, home.config.memory
+    if source is None:
+        files = sorted(home.records_path.glob("*.parquet"))
+        return open_records(_marked(home, duck.numbered(files, columns, *limits))) if files else None
+    if isinstance(source, str | Path):
+        return open_records(duck.numbered(duck.parquet_files(source), columns, *limits))
+    return None
 
 
 def timed_summary(gate: HomeGate, source: Source | None = None) -> dict[str, Any]:

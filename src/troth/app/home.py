@@ -16,6 +16,7 @@ from typing import Final
 from troth.core.entries import Act
 from troth.core.errors import BadInput, Conflict, Place
 from troth.core.events import Event
+from troth.core.identity import Join, accounts_of, joins_of, share
 from troth.core.shape import Shape
 from troth.core.standing import Known
 from troth.core.values import check_instant, parse_instant
@@ -158,8 +159,16 @@ class Home:
         with self.reading() as ledger:
             return ledger.size
 
-    def known(self, as_of: int | None = None, subjects: Iterable[str] | None = None) -> tuple[Known, int]:
+    def known(
+        self, as_of: int | None = None, subjects: Iterable[str] | None = None, *, joined: bool = True
+    ) -> tuple[Known, int]:
         """What is known before a position (None: the head), and that position.
+
+        Args:
+            as_of: the position.
+            subjects: of whom; None: of all.
+            joined: whether what was said under one account of a subject counts for the others (see
+                ``troth.core.identity``), as verdicts have it; False: each account for itself.
 
         Raises:
             BadInput: the ledger does not reach that position.
@@ -172,7 +181,17 @@ class Home:
                     remedy=f"ask for a position from 0 to {head}",
                 )
             position = head if as_of is None else as_of
-            return ledger.known(position, subjects), position
+            joins = joins_of(ledger.member_acts(position)) if joined else {}
+            if subjects is not None and joins:
+                subjects = [one for asked in subjects for one in accounts_of(asked, joins)]
+            known = ledger.known(position, subjects)
+            share(known, joins)
+            return known, position
+
+    def joins(self, as_of: int | None = None) -> dict[str, Join]:
+        """The accounts that are joined to subjects, by account, as known before a position (None: the head)."""
+        with self.reading() as ledger:
+            return joins_of(ledger.member_acts(as_of))
 
     def append(
         self,

@@ -7,6 +7,7 @@ import os
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
+from dataclasses import replace as dataclass_replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -105,12 +106,82 @@ def open_log(home: Home) -> TileLog:
             place=Place(str(home.path)),
             remedy="make it with `troth log publish`",
         )
-    return TileLog(home.log_path, home.log_state_path, home.config.origin, _keys(home))
+    known = [log.key for log in policy_of(home).logs]
+    return TileLog(home.log_path, home.log_state_path, home.config.origin, _keys(home), known)
 
 
 def _keys(home: Home) -> list[Ed25519PrivateKey]:
-    older = sorted(home.log_key_path.parent.glob("log-before-*.key"), reverse=True)
-    return [load_private(path) for path in (home.log_key_path, *older)]
+    """The keys that sign, the current one first; while keys change over, the older one signs too."""
+    older = sorted(home.log_key_path.parent.glob("log-before-*.key"))
+    keys = [load_private(path) for path in (home.log_key_path, *older)]
+    return list({key.public_key().public_bytes_raw(): key for key in keys}.values())
+
+
+# keys
+
+
+def rotate(home: Home, *, lost: bool = False) -> VerifierKey:
+    """Change the log's key over to a new one. Until ``retire`` the old one signs too, so that nobody is cut off.
+
+    Repeatable: each step that was done is passed over.
+
+    Args:
+        home: an open home.
+        lost: the old private key is gone. Then the new one signs alone, and others have to be told some other way.
+
+    Raises:
+        BadInput: the old key is there though it is said to be lost, or the other way round.
+    """
+    log_key, coming = home.log_key_path, home.log_key_path.with_name("log-next.key")
+    origin = home.config.origin
+    if origin is None:
+        open_log(home)
+    if lost == log_key.exists():
+        raise BadInput(
+            "the log's key is there" if lost else "the log's key is not there",
+            place=Place(str(log_key)),
+            remedy="leave --lost out" if lost else "restore it from a backup; if it is gone for good: --lost",
+        )
+    if not coming.exists():
+        new_key(coming, coming.with_suffix(".pub"))
+    key = verifier_key(load_private(coming), str(origin), ED25519)
+    _know(home, key)
+    if lost:
+        coming.rename(log_key)
+    details: dict[str, Json] = {"use": "log", "vkey": str(key), "lost": lost}
+    home.append([Act("key", details)], request=f"log key {key}")
+    if not lost:
+        before = load_private(log_key).public_key().public_bytes_raw()
+        older = log_key.with_name(f"log-before-{hashlib.sha256(before).hexdigest()[: 2 * _NAME_BYTES]}.key")
+        if not older.exists():
+            os.link(log_key, older)
+        coming.replace(log_key)
+    coming.with_suffix(".pub").replace(log_key.with_suffix(".pub"))
+    publish(home)
+    return key
+
+
+def retire(home: Home) -> int:
+    """End a change of keys: older keys sign no longer, and are deleted. Returns how many there were."""
+    older = list(home.log_key_path.parent.glob("log-before-*.key"))
+    gone = {load_private(path).public_key().public_bytes_raw() for path in older}
+    gone.discard(load_private(home.log_key_path).public_key().public_bytes_raw())
+    for path in older:
+        path.unlink()
+    publish(home)
+    policy = policy_of(home)
+    kept = tuple(log for log in policy.logs if log.key.public not in gone)
+    replace(home.policy_path, dataclass_replace(policy, logs=kept).write().encode("utf-8", "surrogateescape"))
+    return len(older)
+
+
+def _know(home: Home, key: VerifierKey) -> None:
+    """Write a key of the log into its policy, so that others come to know it before it signs."""
+    policy = policy_of(home)
+    if all(log.key != key for log in policy.logs):
+        url = next((log.url for log in policy.logs if log.key.name == key.name), None)
+        wider = dataclass_replace(policy, logs=(*policy.logs, Party(key, url)))
+        replace(home.policy_path, wider.write().encode("utf-8", "surrogateescape"))
 
 
 def policy_of(home: Home) -> Policy:

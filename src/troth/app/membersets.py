@@ -55,12 +55,11 @@ class Making:
         directories.cover(home, self._gate.members)
         with Joining(directories.limits_of(home)) as joining:
             joining.load_rows(_rows(unfinished, files, leaves))
-            for batch in accounts.batches():
-                joining.load_secrets([([one for one, _, _ in batch], [secret for _, _, secret in batch])])
+            # One stream: each statement builds what it joins with anew.
+            joining.load_secrets(map(_secrets, accounts.batches()))
             for missing in joining.without_secret():
                 accounts.ensure(missing)
-                found = accounts.of(missing)
-                joining.load_secrets([([one for one, _, _ in found], [secret for _, _, secret in found])])
+                joining.load_secrets([_secrets(accounts.of(missing))])
             joining.load_heads(_heads(self._gate))
             directory = directories.seal(home)
             with NewFile(unfinished / MEMBERS) as file:
@@ -108,6 +107,10 @@ def _rows(unfinished: Path, files: Sequence[str], leaves: bytes) -> Rows:
             for author, addressees, ranks in parties(source, places[at:]):
                 at += len(ranks)
                 yield author, addressees, ranks
+
+
+def _secrets(batch: Sequence[tuple[str, bytes, bytes]]) -> tuple[list[str], list[bytes]]:
+    return [subject for subject, _, _ in batch], [secret for _, _, secret in batch]
 
 
 def _heads(gate: HomeGate) -> Iterator[tuple[list[str], list[int]]]:

@@ -128,7 +128,7 @@ def train(  # noqa: PLR0913 - the options of one command, all by keyword
         plan = Plan(secrets.token_bytes(KEY_BYTES), *many, classes)
         configuration = kind.configure(options or {})
         _create(home, path, releases, (backend, configuration, plan, frozen), report)
-    elif not releases or model_of(home, name).state().entry is not None:
+    elif model_of(home, name).state().entry is not None:
         raise BadInput(
             "a model of this name is there already", place=Place(str(path)), remedy="choose another"
         )

@@ -17,7 +17,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from troth.app import membersets, outside
-from troth.app.decisions import HomeGate, Progress, files_of, open_gate, stamps_of
+from troth.app.decisions import HomeGate, Progress, files_of, numbered, open_gate, stamps_of
 from troth.app.home import Home
 from troth.core.entries import Act
 from troth.core.errors import BadInput, Conflict, Place, Refused
@@ -35,6 +35,7 @@ from troth.release.seal import Facts, Sealed, seal
 from troth.release.sign import load_public, load_signer
 
 _TRIES = 5
+_ANSWERS = 1 << 17  # rows of a batch of answers without bodies
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,7 +159,7 @@ def build_from(  # noqa: PLR0913 - the options of one command, all by keyword
         if stamps_of(home, source) != before:
             raise Conflict("the records changed while the release was built", remedy="repeat")
         if left_out is not None:
-            outside.write_left_out(decided, left_out)
+            outside.write_left_out(gate.decide(source), left_out)
         recorded.append(_record(home, manifest, digest, pinned))
 
     with (
@@ -166,10 +167,9 @@ def build_from(  # noqa: PLR0913 - the options of one command, all by keyword
         membersets.making(home, gate, release, with_set=with_set) as making,
     ):
         inputs = [digester.submit(_file, path) for path in files_of(home, source)]
-        decided = gate.decide(source)
         tally = Tally()
         sealed = seal(
-            _counted(decided, tally),
+            _allowed(home, gate, source, tally),
             release,
             lambda: _facts(gate, _something(tally.summary()), inputs),
             load_signer(home.key_path),
@@ -218,27 +218,50 @@ def _file(path: Path) -> File:
         return File(path.name, hashlib.file_digest(file, "sha256").hexdigest())
 
 
-def _counted(decided: ir.Table, tally: Tally) -> Iterator[pa.RecordBatch]:
-    """The allowed rows with the columns that a release holds; every record is counted as it passes.
+def _allowed(home: Home, gate: HomeGate, source: Source | None, tally: Tally) -> Iterator[pa.RecordBatch]:
+    """The allowed rows with the columns that a release holds; every record is counted."""
+    records = numbered(home, source, [*FIELDS, "salt", "deleted_at"])
+    if records is None:
+        return _in_one_pass(gate, source, tally)
+    return _in_two_passes(records, gate.decide_alike(records, source), tally)
 
-    One pass over the records does both: of what stays out only the codes leave the engine.
+
+def _in_two_passes(records: ir.Table, decided: ir.Table, tally: Tally) -> Iterator[pa.RecordBatch]:
+    """Decide by the narrow columns, then fetch bodies of the allowed rows alone.
+
+    Carrying the bodies of all records through the joins would cost more than reading the files twice. If a
+    file changes between the passes, the build is given up (see ``stamps_of``).
     """
-    kinds = {"created_at": "int64", "addressees": "array<string>", "topics": "array<string>"}
-    columns = {
-        name: decided[name] if name in decided.columns else ibis.null(kinds.get(name, "string"))
-        for name in FIELDS
-    }
-    if "salt" in decided.columns:
-        columns["salt"] = decided["salt"]
+    places = []
+    for batch in duck.batches(decided.select(*TALLIED, duck.PLACE), _ANSWERS):
+        tally.add_batch(batch)
+        places.append(pc.filter(batch[duck.PLACE], pc.equal(batch["code"], 0)))
+    allowed = ibis.memtable(pa.table([pa.chunked_array(places, pa.int64())], names=[duck.PLACE]))
+    rows = records.semi_join(allowed, duck.PLACE)
+    yield from duck.batches(rows.select(**_columns(rows)), BATCH_ROWS)
+
+
+def _in_one_pass(gate: HomeGate, source: Source | None, tally: Tally) -> Iterator[pa.RecordBatch]:
+    """Of any other table, which might give other rows when asked again: of what stays out only codes leave it."""
+    decided = gate.decide(source)
+    columns = _columns(decided)
     allowed = decided.code == 0
     passing = decided.select(
         *TALLIED,
         **{name: ibis.ifelse(allowed, column, ibis.null(column.type())) for name, column in columns.items()},
     )
-    names = list(columns)
     for batch in duck.batches(passing, BATCH_ROWS):
         tally.add_batch(batch)
-        yield batch.filter(pc.equal(batch["code"], 0)).select(names)
+        yield batch.filter(pc.equal(batch["code"], 0)).select(list(columns))
+
+
+def _columns(table: ir.Table) -> dict[str, ir.Value]:
+    kinds = {"created_at": "int64", "addressees": "array<string>", "topics": "array<string>"}
+    columns = {
+        name: table[name] if name in table.columns else ibis.null(kinds.get(name, "string"))
+        for name in FIELDS
+    }
+    return columns | ({"salt": table["salt"]} if "salt" in table.columns else {})
 
 
 def _record(home: Home, manifest: Manifest, digest: str, pinned: bool) -> int:
@@ -263,7 +286,8 @@ def _record(home: Home, manifest: Manifest, digest: str, pinned: bool) -> int:
         head = ledger.size
         if not pinned:
             since = ledger.entries(manifest.settings_as_of, head)
-            if any(not isinstance(stored.what, Act) for stored in since):
+            # An act that concerns a member joins accounts, or undoes that.
+            if any(not isinstance(one.what, Act) or one.what.type == "member" for one in since):
                 raise Conflict("settings changed while the release was built")
         return ledger.append([act], expected=head)[0].position
 

@@ -11,14 +11,29 @@ import click
 from troth.app import home as homes
 from troth.app import importing
 from troth.cli.output import as_json, count, print_json, progress
+from troth.core.errors import BadInput
 from troth.intake.importing import DamagedInput
+from troth.intake.kinds import importer_of, importers
 from troth.intake.report import ImportReport
 
 _paths = click.argument("paths", nargs=-1, required=True, type=click.Path(path_type=Path))
 _dry_run = click.option("--dry-run", is_flag=True, help="Read and count everything, write nothing.")
 
 
-@click.group("import")
+class _Kinds(click.Group):
+    """The commands named here, and one for every importer that is installed."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return sorted({*super().list_commands(ctx), *importers()})
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        own = super().get_command(ctx, cmd_name)
+        if own is not None or cmd_name not in importers():
+            return own
+        return _command_of(cmd_name)
+
+
+@click.group("import", cls=_Kinds)
 def import_() -> None:
     """Records in. What is there already is recognised, so an import may be repeated or continued."""
 
@@ -51,6 +66,26 @@ def table(path: str, paths: tuple[Path, ...], mapping: Path | None, dry_run: boo
     with _reported(json_), progress("reading tables") as report:
         found = importing.tables(home, paths, mapping=mapping, dry_run=dry_run, progress=report)
     _print(found, json_, dry_run)
+
+
+def _command_of(kind: str) -> click.Command:
+    """The command of an importer; one that cannot be loaded says so when it is called, not in a list."""
+
+    @_paths
+    @_dry_run
+    @as_json
+    @click.pass_obj
+    def run(path: str, paths: tuple[Path, ...], dry_run: bool, json_: bool) -> None:
+        home = homes.open_home(path)
+        with _reported(json_), progress(f"reading {kind}") as report:
+            found = importing.export(home, kind, paths, dry_run=dry_run, progress=report)
+        _print(found, json_, dry_run)
+
+    try:
+        summary = importer_of(kind).summary
+    except BadInput as error:
+        summary = f"Cannot be loaded: {error.message}"
+    return click.command(kind, help=summary)(run)
 
 
 @contextmanager

@@ -9,6 +9,7 @@ import click
 from troth.app import home as homes
 from troth.app import logs
 from troth.cli.output import NEW_FILE, TEXT, as_json, count, print_json, print_table, progress
+from troth.cli.witness import need_serving
 from troth.core.errors import Corrupt
 from troth.core.values import format_instant
 from troth.ledger.shelf import replace
@@ -62,6 +63,18 @@ def show(path: str, json_: bool) -> None:
     print_table(("log", ""), rows)
 
 
+@log.command("serve")
+@click.option("--host", default="127.0.0.1", show_default=True)
+@click.option("--port", type=click.IntRange(0, 65535), default=8790, show_default=True)
+@click.pass_obj
+def serve(path: str, host: str, port: int) -> None:
+    """Serve the public log as static files (C2SP tlog-tiles) until interrupted."""
+    home = homes.open_home(path)
+    loghttp = need_serving()
+    click.echo(f"{logs.open_log(home).origin} is at http://{host}:{port}/", err=True)
+    loghttp.serve(loghttp.log_app(home.log_path), host, port)
+
+
 @log.command("policy")
 @click.option(
     "--set", "new", type=click.Path(path_type=Path), metavar="FILE", help="Take this policy from now on."
@@ -88,6 +101,28 @@ def policy(path: str, new: Path | None, json_: bool) -> None:
             "quorum": found.quorum,
         }
     )
+
+
+@log.command("rotate")
+@click.option("--lost", is_flag=True, help="The old key is gone: the new one signs alone.")
+@click.option("--finish", is_flag=True, help="End the change: older keys sign no longer, and are deleted.")
+@as_json
+@click.pass_obj
+def rotate(path: str, lost: bool, finish: bool, json_: bool) -> None:
+    """Change the log's key. The old and the new one sign until `--finish`; others learn the new one meanwhile."""
+    home = homes.open_home(path)
+    if finish:
+        ended = logs.retire(home)
+        key = logs.open_log(home).keys[0]
+    else:
+        ended, key = 0, logs.rotate(home, lost=lost)
+    if json_:
+        print_json({"vkey": str(key), "retired": ended})
+    elif finish:
+        click.echo(f"{count(ended)} older keys were retired; {key} signs alone")
+    else:
+        click.echo(f"the new key is {key}")
+        click.echo("hand out `troth log policy` anew; when everybody has it: troth log rotate --finish")
 
 
 @log.command("receipt")

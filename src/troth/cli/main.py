@@ -26,9 +26,20 @@ _COMMANDS: Final = {
     "withdraw": ("troth.cli.members:withdraw", "Take back a setting, or everything."),
     "object": ("troth.cli.members:object_", "A member objects to training."),
     "erase": ("troth.cli.members:erase", "A member's erasure."),
+    "identity": (
+        "troth.cli.identity:identity",
+        "Accounts that are one person's: join, undo, list, doubtful.",
+    ),
+    "signal": ("troth.cli.signals:signal", "GPC, Content-Usage, TDMRep: read, applied, listed."),
+    "topics": ("troth.cli.topics:topics", "Sensitive matters found in records: find, show, forget."),
+    "matrix": ("troth.cli.matrix:matrix", "Rooms of Matrix, live: register, serve."),
     "record": ("troth.cli.homes:record", "Record any events from YAML files."),
     "ledger": ("troth.cli.homes:ledger", "The ledger: show entries, check."),
     "log": ("troth.cli.logs:log", "The public log: publish, show, policy, receipts."),
+    "witness": ("troth.cli.witness:witness", "A witness of others' logs: init, run, show."),
+    "fsck": ("troth.cli.upkeep:fsck", "Derive everything anew; report any damage."),
+    "backup": ("troth.cli.upkeep:backup", "Copy the home while it is in use."),
+    "restore": ("troth.cli.upkeep:restore", "Make a home of a copy."),
     "import": ("troth.cli.imports:import_", "Records in: mail, tables."),
     "decide": ("troth.cli.decide:decide", "Which records one use may have, and why not."),
     "explain": ("troth.cli.decide:explain", "One record: every party, every reason, every clause."),
@@ -51,6 +62,9 @@ _COMMANDS: Final = {
     "generate": ("troth.cli.models:generate", "Have a model go on from a prompt."),
     "unlearn": ("troth.cli.models:unlearn", "Make a model again without what was taken back."),
     "replay": ("troth.cli.models:replay", "Train what a certificate names again, and compare."),
+    "watch": ("troth.cli.watch:watch", "What a change of published documents does; archives of them."),
+    "canary": ("troth.cli.canary:canary", "Marks that tell whether a model was trained on them."),
+    "audit": ("troth.cli.audit:audit", "Was this model trained on these messages?"),
 }
 
 

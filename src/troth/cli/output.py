@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from troth.core.values import Use
+from troth.core.errors import BadInput, Place
+from troth.core.values import Use, parse_instant
 
 if TYPE_CHECKING:
     from troth.app.home import Home, Written
@@ -48,11 +49,31 @@ class _NewFile(click.Path):
         return super().convert(value, param, ctx)
 
 
+class _Checked(click.ParamType[str]):
+    """Text that a reader of Troth's accepts; what it refuses is said of the option."""
+
+    def __init__(self, name: str, read: Callable[[str], object]) -> None:
+        self.name = name
+        self._read = read
+
+    def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        del ctx
+        try:
+            self._read(value)
+        except BadInput as error:
+            name = param.opts[0] if param is not None and param.opts else self.name
+            raise BadInput(error.message, place=Place(name), remedy=error.remedy) from None
+        return value
+
+
 TEXT = _Text()
+INSTANT = _Checked("instant", parse_instant)
+PURPOSE = _Checked("purpose", lambda purpose: Use(purpose, "operator"))
+RECIPIENT = _Checked("recipient", lambda recipient: Use("improve", recipient))
 NEW_FILE = _NewFile()
 
 as_json = click.option("--json", "json_", is_flag=True, help="Print JSON for programs.")
-at_option = click.option("--at", metavar="INSTANT", help="T, ISO 8601; without it: now.")
+at_option = click.option("--at", type=INSTANT, metavar="INSTANT", help="T, ISO 8601; without it: now.")
 as_of_option = click.option(
     "--as-of", type=click.IntRange(min=0), metavar="N", help="Ledger position; without it: the head."
 )
@@ -64,9 +85,14 @@ records_option = click.option(
 def use_options(command: F) -> F:
     """``--purpose`` and ``--recipient``."""
     command = click.option(
-        "--recipient", required=True, help="operator, affiliate:NAME, third_party:NAME or processor:NAME."
+        "--recipient",
+        type=RECIPIENT,
+        required=True,
+        help="operator, affiliate:NAME, third_party:NAME or processor:NAME.",
     )(command)
-    return click.option("--purpose", required=True, help="Such as train.generative or improve.")(command)
+    return click.option(
+        "--purpose", type=PURPOSE, required=True, help="Such as train.generative or improve."
+    )(command)
 
 
 def use_of(purpose: str, recipient: str) -> Use:

@@ -163,9 +163,9 @@ def diff(path: str, document: str, before: str, after: str, json_: bool) -> None
 
 
 @terms.command("schema")
-@click.argument("which", type=click.Choice(["events", "case"]), default="events")
+@click.argument("which", type=click.Choice(["events", "case", "certificate"]), default="events")
 def schema(which: str) -> None:
-    """Print the JSON Schema of terms and events files, or of case files, for an editor."""
+    """Print the JSON Schema of terms and events files, of case files, or of certificates."""
     files = importlib.resources.files("troth.schemas")
     click.echo(files.joinpath(f"{which}.schema.json").read_text("utf-8"))
 

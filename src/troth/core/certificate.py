@@ -34,10 +34,10 @@ KIND: Final = "certificate"
 MAX_BYTES: Final = 50_000
 """A certificate is smaller than this; leaves that do not fit lie in a file beside it."""
 
-LISTED: Final = 256
+LISTED: Final = 128
 """So many leaves stand in the certificate itself."""
 
-SHOWN_ABSENT: Final = 8
+SHOWN_ABSENT: Final = 4
 """Of so many of the leaves taken out it is shown that they are absent; see ``sample``."""
 
 METHODS: Final = {
@@ -95,7 +95,6 @@ class Part:
 
     shard: int
     slice: int
-    seed: str
     records: int
     root: str
     starts_from: str | None
@@ -115,7 +114,11 @@ class Absent:
 
 @dataclass(frozen=True, slots=True)
 class Certificate:
-    """What a certificate says. Digests in hex; ``received`` ISO 8601, to the hour; durations in milliseconds."""
+    """What a certificate says. Digests in hex; ``received`` ISO 8601, to the hour; durations in milliseconds.
+
+    ``destroyed`` counts the checkpoints from before that were destroyed (their digests stand with the parts),
+    ``differences`` are the digests of what served meanwhile and was destroyed too; ``held`` names what was not.
+    """
 
     model: str
     digest: str
@@ -135,7 +138,8 @@ class Certificate:
     absent: tuple[Absent, ...]
     environment: Mapping[str, Json]
     code: Mapping[str, Json]
-    destroyed: tuple[tuple[str, str], ...]
+    destroyed: int
+    differences: tuple[str, ...]
     text_overwritten: int
     held: tuple[str, ...]
     received: str
@@ -185,6 +189,7 @@ def build_statement(one: Certificate) -> bytes:
         "earlier": _leaves(one.earlier),
         "releases": [{"release": release, "manifest": manifest} for release, manifest in one.releases],
         "plan": one.plan.as_json(),
+        "seeds": "by the rule of the plan, from its key, the shard, the slice and the epoch",
         "frozen": one.frozen,
         "configuration": dict(one.configuration),
         "method": one.method,
@@ -192,12 +197,11 @@ def build_statement(one: Certificate) -> bytes:
             {
                 "shard": part.shard,
                 "slice": part.slice,
-                "seed": part.seed,
                 "records": part.records,
                 "root": part.root,
-                "starts_from": part.starts_from,
                 "before": part.before,
                 "after": part.after,
+                **({"starts_from": part.starts_from} if part.starts_from else {}),
             }
             for part in one.parts
         ],
@@ -219,7 +223,7 @@ def build_statement(one: Certificate) -> bytes:
         ],
         "environment": dict(one.environment),
         "code": dict(one.code),
-        "destroyed": [{"name": name, "sha256": digest} for name, digest in one.destroyed],
+        "destroyed": {"checkpoints_before": one.destroyed, "differences": list(one.differences)},
         "text_overwritten": one.text_overwritten,
         "held": list(one.held),
         "received": one.received,
@@ -304,9 +308,8 @@ def _read(shape: Shape, subject: Shape) -> Certificate:
         absent=tuple(_absent(one) for one in shape.need("absent").items()),
         environment=_mapping(shape.need("environment")),
         code=_mapping(shape.need("code")),
-        destroyed=tuple(
-            (one.need("name").as_text(), _hex(one.need("sha256"))) for one in shape.need("destroyed").items()
-        ),
+        destroyed=shape.need("destroyed").need("checkpoints_before").as_count(),
+        differences=tuple(_hex(one) for one in shape.need("destroyed").need("differences").items()),
         text_overwritten=shape.need("text_overwritten").as_count(),
         held=shape.need("held").texts(),
         received=shape.need("received").as_text(),
@@ -350,7 +353,6 @@ def _part(shape: Shape) -> Part:
     return Part(
         shard=shape.need("shard").as_count(),
         slice=shape.need("slice").as_count(),
-        seed=_hex(shape.need("seed")),
         records=shape.need("records").as_count(),
         root=_hex(shape.need("root")),
         starts_from=_hex(base) if base else None,
@@ -451,8 +453,6 @@ def _check_parts(one: Certificate, findings: Findings) -> None:
         if (part.shard, part.slice) in seen or part.shard >= one.plan.shards or part.slice >= one.plan.slices:
             findings.error("is there twice, or is no part of the plan", where)
         seen.add((part.shard, part.slice))
-        if part.seed != shards.seed(one.plan, part.shard, part.slice).hex():
-            findings.error("the seed is not that of the plan", where)
         if one.continues:
             _check_chain(last.get(part.shard), part, findings, where)
         elif part.starts_from is not None:
@@ -488,13 +488,11 @@ def _check_absence(one: Certificate, leaves: list[str] | None, findings: Finding
 
 
 def _check_ends(one: Certificate, findings: Findings) -> None:
-    gone = {digest for _, digest in one.destroyed}
-    if not one.held:
-        for part in one.parts:
-            if part.before is not None and part.before not in gone:
-                findings.error(
-                    "the checkpoint before is not among what was destroyed", f"part {part.shard}-{part.slice}"
-                )
+    replaced = sum(part.before is not None for part in one.parts)
+    if one.destroyed + len(one.held) < replaced:
+        findings.error(f"{replaced} checkpoints were replaced, {one.destroyed} were destroyed", "destroyed")
+    elif one.held:
+        findings.warning(f"a legal hold keeps {len(one.held)} artefacts, out of serving", "held")
     if one.digest == one.digest_before:
         findings.error("the model that is served is the one from before", "subject")
     try:

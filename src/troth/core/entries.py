@@ -9,6 +9,7 @@ import base64
 import hashlib
 import json
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final
 
 from troth.core.errors import BadInput, Corrupt, Place
@@ -87,6 +88,7 @@ def commit(salt: bytes, body: bytes) -> bytes:
     return hashlib.sha256(b"troth/commit/v1\0" + salt + body).digest()
 
 
+@lru_cache(maxsize=256)
 def public_time(kind: str, recorded_at: int) -> str:
     """RFC 3339 UTC to the second; for members' entries rounded down to the hour, so that no click can be found."""
     unit = _HOUR if kind == "member" else 1_000_000
@@ -97,13 +99,19 @@ def make_body(what: Event | Act, recorded_at: int, previous: int | None) -> byte
     """The canonical JSON body: what happened, when it was recorded, and a member's entry before this one."""
     if isinstance(what, Act):
         return canonical({"act": what.details, "recorded_at": format_instant(recorded_at)})
-    body: dict[str, Json] = {"event": write_event(what), "recorded_at": format_instant(recorded_at)}
+    body: dict[str, Json] = {"event": write_event(what), "recorded_at": _recorded(recorded_at)}
     if subject_of(what) is not None:
         body["previous"] = previous
     try:
         return _ENCODER.encode(body).encode("utf-8")
     except UnicodeEncodeError:
         raise BadInput("this event has no canonical JSON form: a lone surrogate") from None
+
+
+@lru_cache(maxsize=16)
+def _recorded(recorded_at: int) -> str:
+    """Entries of one append share their instant."""
+    return format_instant(recorded_at)
 
 
 def entry_type(what: Event | Act) -> str:

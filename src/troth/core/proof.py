@@ -23,7 +23,7 @@ EXTENSION: Final = ".tlog-proof"
 
 def verify_inclusion(leaf: bytes, index: int, size: int, proof: Sequence[bytes], root: bytes) -> bool:
     """Whether a proof leads from a leaf hash at an index to the root of a tree (RFC 9162, section 2.1.3.2)."""
-    if not 0 <= index < size or len(proof) > MAX_HASHES:
+    if not 0 <= index < size or len(proof) > MAX_HASHES or len(leaf) != HASH_BYTES:
         return False
     found, node, last = leaf, index, size - 1
     for sibling in proof:

@@ -292,13 +292,20 @@ class Tiles:
         if not 0 <= index < size:
             raise BadInput(f"a tree of {size} has no entry {index}")
         proof = []
-        for height in range((size - 1).bit_length()):
-            sibling = index >> height ^ 1
-            start = sibling << height
-            if start + (1 << height) <= size:
-                proof.append(self._node(height, sibling, size))
-            elif start < size:
-                proof.append(self._range(start, size, size))
+        for level in range(((size - 1).bit_length() + HEIGHT - 1) // HEIGHT):
+            nodes = None
+            for inner in range(HEIGHT):
+                height = level * HEIGHT + inner
+                sibling = index >> height ^ 1
+                start = sibling << height
+                if start + (1 << height) <= size:
+                    # All siblings of a level stand in one tile, that of the entry's own way up.
+                    if nodes is None:
+                        nodes = self._tile(level, index >> (level + 1) * HEIGHT, size)
+                    at = (sibling & (WIDTH >> inner) - 1) * HASH_BYTES
+                    proof.append(nodes[inner][at : at + HASH_BYTES])
+                elif start < size:
+                    proof.append(self._range(start, size, size))
         return proof
 
     def consistency(self, old: int, new: int) -> list[bytes]:
@@ -339,14 +346,14 @@ class Tiles:
     def _node(self, height: int, index: int, size: int) -> bytes:
         """The root of the full subtree of 2^height leaves that is the index-th of its height."""
         level, inner = divmod(height, HEIGHT)
-        tile = index >> HEIGHT - inner
-        count = size >> HEIGHT * level
-        width = min(WIDTH, count - tile * WIDTH)
-        nodes = self._kept.get((level, tile, width))
-        if nodes is None:
-            nodes = self._open(level, tile, width)
         at = (index & (WIDTH >> inner) - 1) * HASH_BYTES
-        return nodes[inner][at : at + HASH_BYTES]
+        return self._tile(level, index >> HEIGHT - inner, size)[inner][at : at + HASH_BYTES]
+
+    def _tile(self, level: int, tile: int, size: int) -> list[bytes]:
+        """A tile of the tree of some size, and the hashes above its own up to the next level."""
+        width = min(WIDTH, (size >> HEIGHT * level) - tile * WIDTH)
+        nodes = self._kept.get((level, tile, width))
+        return self._open(level, tile, width) if nodes is None else nodes
 
     def _open(self, level: int, index: int, width: int) -> list[bytes]:
         """Read a tile and hash it upward; the hash over a whole one stands in the level above."""

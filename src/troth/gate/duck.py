@@ -6,6 +6,7 @@ import glob
 from collections.abc import Iterator, Sequence
 from functools import cache
 from pathlib import Path
+from typing import Final
 
 import duckdb
 import ibis
@@ -78,6 +79,41 @@ def read_parquet(
         return connect(threads, memory).read_parquet(literal, hive_partitioning=False, union_by_name=True)
     except duckdb.Error as error:
         raise _explained(str(source if isinstance(source, str | Path) else files[0]), error) from None
+
+
+PLACE: Final = "place"
+"""The column that ``numbered`` adds: an integer that no two rows share."""
+
+_ROWS_PER_FILE: Final = 40  # bits
+
+
+def numbered(
+    files: Sequence[Path], columns: Sequence[str], threads: int | None = None, memory: str | None = None
+) -> ir.Table:
+    """Some columns of Parquet files, as far as these have them, and the place of each row.
+
+    With it, rows that were chosen by narrow columns can be found again for their wide ones, as long as the
+    files stay as they are.
+
+    Raises:
+        BadInput: no such file, or no Parquet.
+    """
+    there = [name for name in read_parquet(files, threads, memory).columns if name in columns]
+    named = ", ".join(f"'{_literal(file)}'" for file in files)
+    quoted = "".join(f'"{name}", ' for name in there)
+    backend = connect(threads, memory)
+    # A view, as Ibis makes for ``read_parquet``: its ``sql`` calls a method that DuckDB 2.0 no longer has.
+    view = ibis.util.gen_name("numbered")
+    backend.con.execute(
+        f"CREATE TEMP VIEW {view} AS "  # noqa: S608 - own names, quoted paths
+        f"SELECT {quoted}(file_index::BIGINT << {_ROWS_PER_FILE}) + file_row_number AS {PLACE} "
+        f"FROM read_parquet([{named}], hive_partitioning = false, union_by_name = true)"
+    )
+    return backend.table(view)
+
+
+def _literal(file: Path) -> str:
+    return glob.escape(str(file.absolute())).replace("'", "''")
 
 
 def batches(table: ir.Table, rows: int) -> Iterator[pa.RecordBatch]:

@@ -32,6 +32,7 @@ _SPECIAL: Final = re.compile(r"[\"\\(),;<>]")
 _QUOTES: Final = " \t\"'`"
 
 
+@lru_cache(maxsize=16_384)
 def parse_list(text: str) -> tuple[str, ...]:
     """The parties of an address list such as a ``To`` header, each once, in order.
 

@@ -30,6 +30,7 @@ _NAME_MAIL: Final = "name an mbox file, whose messages begin with a line `From â
 _FOLDER_DATA: Final = re.compile(
     rb"^Subject: DON'T DELETE THIS MESSAGE -- FOLDER INTERNAL DATA$", re.MULTILINE
 )
+_FOLDER_MARK: Final = b"FOLDER INTERNAL DATA"
 _HEAD_BYTES: Final = 4096
 _MAIL_SUFFIXES: Final = (".eml", ".mbox", ".mboxrd", ".eml.gz", ".mbox.gz", ".mboxrd.gz")
 
@@ -141,7 +142,7 @@ class _Reader:
     def _item(self, raw: RawMessage, where: Where) -> Item:
         if raw.data is None:
             return Rejected(where, f"the message is larger than {self.limit:,} bytes")
-        if _FOLDER_DATA.search(raw.data[:_HEAD_BYTES]):
+        if _FOLDER_MARK in raw.data[:_HEAD_BYTES] and _FOLDER_DATA.search(raw.data[:_HEAD_BYTES]):
             return LeftOut(where, "no-message")
         try:
             return read_message(raw.data, where, self.category, self.now)

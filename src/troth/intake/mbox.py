@@ -137,6 +137,7 @@ def _unescape(data: bytes) -> bytes:
     while data.startswith(b">From "):  # an envelope line among the headers
         data = data.partition(b"\n")[2]
     head, blank, body = data.partition(b"\n\n")
-    if b"\n>" in b"\n" + body and not _UNESCAPED.search(body):
+    quoted = b"\n>" in body or body.startswith(b">")
+    if quoted and b"From " in body and not _UNESCAPED.search(body):
         body = _ESCAPED.sub(rb"\1", body)
     return head + blank + body

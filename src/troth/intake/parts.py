@@ -138,13 +138,13 @@ def find_rows(paths: Sequence[Path], ids: Collection[str]) -> dict[str, Row]:
         try:
             holding = connection.execute(
                 "SELECT DISTINCT filename FROM read_parquet($1, filename = true) SEMI JOIN asked USING (id)",
-                [[_escaped(path) for path in paths]],
+                [[escaped(path) for path in paths]],
             ).fetchall()
             if not holding:
                 return {}
             found = connection.execute(
                 f"SELECT id, {', '.join(CONTENT)} FROM read_parquet($1) SEMI JOIN asked USING (id)",  # noqa: S608 - own names
-                [[_escaped(Path(name)) for (name,) in holding]],
+                [[escaped(Path(name)) for (name,) in holding]],
             )
             return {row.id: row for row in _rows(found)}
         except duckdb.Error as error:
@@ -160,7 +160,7 @@ def _rows(found: duckdb.DuckDBPyConnection) -> Iterator[Row]:
             yield Row(where=stored, **named)
 
 
-def _escaped(path: Path) -> str:
+def escaped(path: Path) -> str:
     """A path as DuckDB's file patterns read it literally."""
     return re.sub(r"([*?\[])", r"[\1]", str(path))
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import csv
 import json
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, TypeAlias
@@ -22,6 +22,7 @@ from troth.intake.sources import Meter, Source, Unreadable, check_files, open_fi
 MAX_LINE_BYTES: Final = 64 * 1024 * 1024
 
 _BATCH_ROWS: Final = 1024
+_MAX_PREAMBLE: Final = 20
 _SNIFF_BYTES: Final = 1024
 _GET_ANEW: Final = "get the file anew and import it again; what is stored is recognised"
 _KINDS: Final = {
@@ -103,9 +104,10 @@ class Table:
             meter: told how far reading is.
             wanted: the columns to read (all if None); a hint that saves work in Parquet.
         """
+        reader: Callable[[Source, Style], Iterator[PlainRow | Rejected]]
         match self.kind:
             case "csv":
-                reader = _csv_rows
+                reader = csv_rows
             case "jsonl":
                 reader = _json_rows
             case _:
@@ -188,10 +190,25 @@ def _header(path: Path, reader: Iterator[list[str]]) -> list[str]:
     return [name.strip() for name in names]
 
 
-def _csv_rows(source: Source, style: Style) -> Iterator[PlainRow | Rejected]:
+def csv_rows(source: Source, style: Style, begins: str = "") -> Iterator[PlainRow | Rejected]:
+    """The rows of an open CSV file.
+
+    Args:
+        source: the file.
+        style: how it is laid out.
+        begins: a column of the header line; lines before one that has it are a preamble. Empty: line 1.
+
+    Raises:
+        BadInput: there is no header line.
+        Unreadable: the file is damaged.
+    """
     lines = _Lines(source, style)
     reader = _csv_reader(lines, style)
     names = _header(source.path, reader)
+    for _ in range(_MAX_PREAMBLE if begins else 0):
+        if begins in names:
+            break
+        names = [name.strip() for name in next(reader, [])]
     while True:
         where = Where(str(source.path), line=lines.number + 1)
         try:
@@ -211,15 +228,17 @@ def _csv_rows(source: Source, style: Style) -> Iterator[PlainRow | Rejected]:
 def _csv_row(where: Where, names: list[str], cells: list[str], style: Style) -> PlainRow | Rejected:
     if len(cells) != len(names):
         return Rejected(where, f"the row has {len(cells)} cells, the header {len(names)}")
-    if not all(_is_whole(cell) for cell in cells):
+    if not all(map(_is_whole, cells)):
         return Rejected(where, f"the row is not {style.encoding.upper()}")
     return PlainRow(where, dict(zip(names, cells, strict=True)))
 
 
 def _is_whole(cell: str) -> bool:
     """Whether every byte could be read; those that could not are lone surrogates."""
+    if cell.isascii():
+        return True
     try:
-        return cell.isascii() or bool(cell.encode())
+        return bool(cell.encode())
     except UnicodeEncodeError:
         return False
 

@@ -18,6 +18,7 @@ from types import TracebackType
 from typing import Final, Self
 
 from troth.core.errors import BadInput, Place, Unavailable
+from troth.intake.marks import Marks
 from troth.intake.parts import (
     count_rows,
     find_rows,
@@ -27,7 +28,7 @@ from troth.intake.parts import (
     sync_folder,
     write_part,
 )
-from troth.intake.rows import CONTENT, WORDS, Row
+from troth.intake.rows import CONTENT, WORDS, Gone, Hint, Row
 
 PART_ROWS: Final = 100_000
 PART_BYTES: Final = 32 * 1024 * 1024
@@ -45,6 +46,11 @@ class RecordStore:
     def paths(self) -> list[Path]:
         """The whole Parquet parts, oldest first; empty where nothing was imported yet."""
         return part_paths(self.folder)
+
+    @property
+    def marks(self) -> Marks:
+        """What became known of the records later."""
+        return Marks(self.folder)
 
     def count(self) -> int:
         """The number of records.
@@ -96,6 +102,8 @@ class ImportSession:
         self._draw = draw
         self._part_rows = part_rows
         self._waiting: list[Row] = []
+        self._gone: list[Gone] = []
+        self._hints: dict[Hint, None] = {}
         self._weight = 0
         # What a dry run would have stored: a digest of the id, and one of each column.
         self._rehearsed: dict[bytes, tuple[bytes, ...]] = {}
@@ -112,6 +120,14 @@ class ImportSession:
         if len(self._waiting) >= self._part_rows or self._weight >= PART_BYTES:
             self._settle()
 
+    def add_gone(self, gone: Gone) -> None:
+        """Take a deletion; it holds from the end of the session on."""
+        self._gone.append(gone)
+
+    def add_hint(self, hint: Hint) -> None:
+        """Take what speaks for two accounts being one person's; it is kept when the session ends."""
+        self._hints[hint] = None
+
     def __enter__(self) -> Self:
         return self
 
@@ -121,6 +137,10 @@ class ImportSession:
         try:
             if kind is None:
                 self._settle()
+                if self._lock is not None:
+                    marks = Marks(self._folder)
+                    marks.add_gone(self._gone, part_paths(self._folder))
+                    marks.add_hints(self._hints)
         finally:
             if self._lock is not None:
                 os.close(self._lock)

@@ -129,7 +129,39 @@ class Noted:
     text: str
 
 
-Item: TypeAlias = Row | Rejected | LeftOut | Damaged | Noted
+@dataclass(frozen=True, slots=True)
+class Gone:
+    """A message was deleted, or worded anew, at an instant (microseconds UTC): its versions from before are gone.
+
+    ``id`` is the id of its first version; see ``version_id``. It is no item itself: what told of it is.
+    """
+
+    id: str
+    at: int
+
+
+@dataclass(frozen=True, slots=True)
+class Hint:
+    """Two accounts may be one person's, and what speaks for it. It is no item, and nothing follows from it by itself.
+
+    ``sure`` says that the export itself states it; a name in common is not that.
+    """
+
+    account: str
+    other: str
+    why: str
+    sure: bool = False
+
+
+Item: TypeAlias = Row | Rejected | LeftOut | Damaged | Noted | Gone | Hint
+
+VERSION_MARK: Final = "#v"
+"""What stands between a message's id and the instant of an edit in the id of an edited version."""
+
+
+def version_id(first: str, edited_at: int | None) -> str:
+    """The id of the version of a message that was worded at an instant (None: never edited)."""
+    return first if edited_at is None else f"{first}{VERSION_MARK}{edited_at}"
 
 
 def clean(text: str) -> str:

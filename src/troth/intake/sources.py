@@ -5,15 +5,19 @@ from __future__ import annotations
 import codecs
 import gzip
 import io
+import zipfile
 import zlib
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Final, TypeAlias
+from typing import IO, Final, TypeAlias, cast
 
 from troth.core.errors import BadInput, Place
 
 Progress: TypeAlias = Callable[[int, int | None], None]
+
+DAMAGE: Final = (OSError, EOFError, zlib.error, zipfile.BadZipFile)
+"""What reading damaged bytes raises."""
 
 _CHUNK: Final = 256 * 1024
 _GZIP_MAGIC: Final = b"\x1f\x8b"
@@ -31,10 +35,10 @@ class Unreadable(Exception):
 class Meter:
     """Tells how far an import has come, over all of its files."""
 
-    def __init__(self, paths: Iterable[Path], progress: Progress) -> None:
+    def __init__(self, paths: Iterable[Path], progress: Progress, *, total: int | None = None) -> None:
         self._progress = progress
         self._done = 0
-        self._total = sum(path.stat().st_size for path in paths)
+        self._total = sum(path.stat().st_size for path in paths) if total is None else total
 
     def add(self, count: int) -> None:
         """So many more bytes of the files are done."""
@@ -69,7 +73,7 @@ class Source:
     def _took(self, read: Callable[[int], bytes], size: int) -> bytes:
         try:
             data = read(size)
-        except (OSError, EOFError, zlib.error) as error:
+        except DAMAGE as error:
             raise Unreadable(_why(error)) from None
         self.offset += len(data)
         return data
@@ -90,17 +94,23 @@ def open_source(path: Path, meter: Meter) -> Iterator[Source]:
         BadInput: it cannot be opened, or is text in UTF-16.
         Unreadable: it is gzip, damaged from the start.
     """
-    with open_file(path) as file:
+    with open_file(path) as file, open_stream(path, file, meter) as source:
+        yield source
+
+
+@contextmanager
+def open_stream(path: Path, file: IO[bytes], meter: Meter) -> Iterator[Source]:
+    """Read an open file by lines; ``path`` is what places call it. Raises as ``open_source``."""
+    try:
         raw = _Raw(file, meter)
-        try:
-            head = raw.start()
-        except (OSError, EOFError, zlib.error) as error:
-            raise Unreadable(_why(error)) from None
-        if head.startswith(_UTF_16_MARKS):
-            raise BadInput("is UTF-16", place=Place(str(path)), remedy="save it as UTF-8")
-        skipped = len(codecs.BOM_UTF8) if head.startswith(codecs.BOM_UTF8) else 0
-        raw.skip(skipped)
-        yield Source(path, io.BufferedReader(raw, _CHUNK), skipped)
+        head = raw.start()
+    except DAMAGE as error:
+        raise Unreadable(_why(error)) from None
+    if head.startswith(_UTF_16_MARKS):
+        raise BadInput("is UTF-16", place=Place(str(path)), remedy="save it as UTF-8")
+    skipped = len(codecs.BOM_UTF8) if head.startswith(codecs.BOM_UTF8) else 0
+    raw.skip(skipped)
+    yield Source(path, io.BufferedReader(raw, _CHUNK), skipped)
 
 
 @contextmanager
@@ -147,14 +157,16 @@ class _Raw(io.RawIOBase):
     Reading goes chunk by chunk, never "until so much is there", since that loses what stands before damage.
     """
 
-    def __init__(self, file: io.BufferedReader, meter: Meter) -> None:
+    def __init__(self, file: IO[bytes], meter: Meter) -> None:
         self._file = file
         self._meter = meter
         self._position = 0
         self._held = b""
         self._cr_only = False
-        packed = file.peek(2)[:2] == _GZIP_MAGIC
-        self._chunk: Callable[[int], bytes] = gzip.GzipFile(fileobj=file).read1 if packed else file.read1
+        # Buffered files and the files of zip archives have these two beyond what IO[bytes] promises.
+        reader = cast("io.BufferedReader", file)
+        packed = reader.peek(2)[:2] == _GZIP_MAGIC
+        self._chunk: Callable[[int], bytes] = gzip.GzipFile(fileobj=reader).read1 if packed else reader.read1
 
     def start(self) -> bytes:
         """Look at the beginning of the file and settle how its lines end."""
@@ -188,4 +200,6 @@ def _why(error: Exception) -> str:
         return "the gzip file ends too early"
     if isinstance(error, zlib.error | gzip.BadGzipFile):
         return "the gzip file is damaged"
+    if isinstance(error, zipfile.BadZipFile):
+        return "the file in the archive is damaged"
     return f"the file cannot be read any further: {getattr(error, 'strerror', None) or type(error).__name__}"

@@ -17,6 +17,7 @@ from troth.core.shape import Shape
 from troth.core.values import MICROSECONDS_PER_DAY, day_of, format_day, format_instant
 from troth.core.written import read_event
 from troth.intake.plain import MAX_LINE_BYTES, PlainRow, Style, Table
+from troth.intake.rows import Damaged
 from troth.intake.sources import Meter, Progress, silent
 
 T = TypeVar("T")
@@ -118,6 +119,13 @@ def _read_all(table: Table, meter: Meter, read: Callable[[PlainRow], T]) -> list
     errors: list[str] = []
     bad = 0
     for found in table.rows(meter):
+        if isinstance(found, Damaged):
+            # No line of it is to blame: mending lines would not help.
+            raise BadInput(
+                f"{found.reason}, so nothing was taken from the table",
+                place=found.where.place,
+                remedy=found.remedy.partition(";")[0].removesuffix(" and import it again") + " and repeat",
+            )
         try:
             if isinstance(found, PlainRow):
                 rows.append(read(found))

@@ -12,6 +12,7 @@ import hashlib
 import platform
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from importlib import metadata
 from pathlib import Path
 from typing import Protocol
@@ -160,6 +161,7 @@ def packages(*names: str) -> dict[str, Json]:
     return {name: {"version": metadata.version(name), "files": wheel_digest(name)} for name in names}
 
 
+@cache
 def wheel_digest(name: str) -> str:
     """SHA-256 (hex) over the names and digests of a package's files, as its wheel listed them.
 

@@ -176,22 +176,20 @@ def _take_out(
     """Change a state so that nothing that is served holds some rows."""
     if backend is None:
         return
-    by_part: dict[Part, list[int]] = defaultdict(list)
-    for row, part in zip(rows, corpus.parts_of(rows), strict=True):
-        by_part[part].append(row)
+    parts = corpus.parts_of(rows)
     if not subtracts(backend):
-        gone = touched(by_part, model.facts.the_plan().slices, continues=backend.continues)
+        gone = touched(parts, model.facts.the_plan().slices, continues=backend.continues)
         state.retired += [one for one in state.serving if one.part in gone]
         state.serving = [one for one in state.serving if one.part not in gone]
         return
     served = {one.part for one in state.serving}
-    for part, theirs in sorted(by_part.items()):
-        if part in served:
-            name = state.new_name("less", part)
-            making = model.making(name)
-            backend.difference(corpus.choose(theirs), model.facts.configuration, making)
-            model.keep(making)
-            state.differences.append(Difference(*part, name))
+    learned = [row for row, part in zip(rows, parts, strict=True) if part in served]
+    if learned:
+        name = state.new_difference()
+        making = model.making(name)
+        backend.difference(corpus.choose(learned), model.facts.configuration, making)
+        model.keep(making)
+        state.differences.append(Difference(name))
 
 
 def touched(parts: Iterable[Part], slices: int, *, continues: bool) -> set[Part]:

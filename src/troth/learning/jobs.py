@@ -118,8 +118,7 @@ class Worker:
         self.world.report("training" if job.kind == "training" else "redoing", len(job.done), len(job.parts))
         places = corpus.in_part(part, job.rows)
         base = self._base(state, job, part)
-        with self.model.changing() as changed:
-            name = changed.new_name(job.kind, part)
+        name = job.name_of(part)
         out = self.model.making(name)
         work = Work(
             plan=self.model.facts.the_plan(),
@@ -166,21 +165,13 @@ class Worker:
 
     def _compare(self, state: State, job: Job) -> None:
         """Hold what was counted again against what comes out of subtracting: two ways to one result."""
-        backend = self.backend
+        backend, corpus = self.backend, corpus_of(self.model, state)
         if job.kind != "training" and subtracts(backend):
             served = {one.part: one for one in state.serving}
-            for one in job.done:
+            for number, one in enumerate(job.done):
                 part = one.checkpoint.part
-                if part not in served:
-                    continue
-                less = [each.path for each in _of_job(state, job) if (each.shard, each.slice) == part]
-                out = self.model.making("checkpoints/compared")
-                backend.subtract(
-                    self.model.path / served[part].path, [self.model.path / p for p in less], out
-                )
-                digest = backend.digest(out)
-                registry.remove_tree(out)
-                if digest != one.checkpoint.digest:
+                self.world.report("comparing", number, len(job.done))
+                if part in served and self._subtracted(served[part], corpus, job) != one.checkpoint.digest:
                     raise Corrupt(
                         f"part {part[0]}-{part[1]}: subtracting and counting again differ",
                         place=Place(str(self.model.path)),
@@ -189,6 +180,21 @@ class Worker:
         with self.model.changing() as changed:
             if changed.job is not None and not changed.pending:
                 changed.job.compared = True
+
+    def _subtracted(self, served: Checkpoint, corpus: Corpus, job: Job) -> str:
+        """The digest of a checkpoint less what the job takes out of it."""
+        backend = self.backend
+        assert subtracts(backend)  # noqa: S101 - the caller asked
+        parts = zip(job.rows, corpus.parts_of(job.rows), strict=True)
+        rows = [row for row, part in parts if part == served.part]
+        less, out = (self.model.making(f"{registry.CHECKPOINTS}/{name}") for name in ("taken", "compared"))
+        try:
+            backend.difference(corpus.choose(rows), self.model.facts.configuration, less)
+            backend.subtract(self.model.path / served.path, [less], out)
+            return backend.digest(out)
+        finally:
+            registry.remove_tree(less)
+            registry.remove_tree(out)
 
     def _swap(self) -> None:
         """Serve the new checkpoints, and no difference of this job any more. The commit point."""
@@ -327,8 +333,7 @@ def join(state: State, corpus: Corpus, backend: Backend, now: int) -> None:
     job.withdrawals += state.pending
     state.pending = []
     state.differences = [
-        Difference(one.shard, one.slice, one.path, job.number if one.job is None else one.job)
-        for one in state.differences
+        Difference(one.path, job.number if one.job is None else one.job) for one in state.differences
     ]
 
 

@@ -31,7 +31,7 @@ STATE: Final = "state.json"
 
 CERTIFICATES: Final = "certificates"
 ELSEWHERE: Final = "elsewhere"
-_CHECKPOINTS: Final = "checkpoints"
+CHECKPOINTS: Final = "checkpoints"
 _HELD: Final = "held"
 _FORMAT: Final = 1
 _NAME: Final = re.compile("[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
@@ -117,10 +117,8 @@ class Checkpoint:
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """What is taken off a served checkpoint, until the job of that number has redone it (None: none has begun)."""
+    """What is taken off what is served, until the job of that number has redone it (None: none has begun)."""
 
-    shard: int
-    slice: int
     path: str
     job: int | None = None
 
@@ -166,6 +164,10 @@ class Job:
     held: list[str] = field(default_factory=list)
     statement: str | None = None
 
+    def name_of(self, part: Part) -> str:
+        """What the checkpoint of a part is called in the model's folder."""
+        return f"{CHECKPOINTS}/{part[0]:04}-{part[1]:03}-{self.number}"
+
     @property
     def rows(self) -> list[int]:
         """The rows that the job takes out."""
@@ -208,10 +210,10 @@ class State:
     entry: int | None = None
     training: str | None = None
 
-    def new_name(self, kind: str, part: Part) -> str:
+    def new_difference(self) -> str:
         """A name in the model's folder that was never used."""
         self.files += 1
-        return f"{_CHECKPOINTS}/{kind}-{part[0]:04}-{part[1]:03}-{self.files}"
+        return f"{CHECKPOINTS}/less-{self.files}"
 
     @property
     def waiting(self) -> list[Withdrawn]:
@@ -275,7 +277,8 @@ class ModelFolder:
     def making(self, name: str) -> Path:
         """An empty folder for what shall be called ``name``; leftovers of an earlier try are removed."""
         path = self.path / f"{name}.making"
-        shutil.rmtree(path, ignore_errors=True)
+        for leftover in (path, self.path / name):
+            shutil.rmtree(leftover, ignore_errors=True)
         path.mkdir(parents=True, mode=0o700)
         return path
 
@@ -332,7 +335,7 @@ class ModelFolder:
                 named |= {one.checkpoint.path for one in state.job.done}
                 named |= {path for path, _ in state.job.old}
             named |= {f"{CORPUS_FOLDER}/{name}" for name in self.files_of(state).names}
-            for folder in (_CHECKPOINTS, CORPUS_FOLDER):
+            for folder in (CHECKPOINTS, CORPUS_FOLDER):
                 for path in sorted((self.path / folder).glob("*")):
                     if f"{folder}/{path.name}" not in named:
                         self.destroy(f"{folder}/{path.name}")
@@ -407,7 +410,7 @@ def _loaded(path: Path) -> dict[str, Any]:
         raise BadInput(
             "is no model", place=Place(str(path.parent)), remedy="list them with `troth models`"
         ) from None
-    except (ValueError, KeyError, AttributeError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise _corrupt(path, error) from None
     if version != _FORMAT:
         raise BadInput(

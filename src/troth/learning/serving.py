@@ -18,7 +18,7 @@ BACKENDS: Final = {
     "counts": "troth.learning.counts.backend:Counts",
     "lora": "troth.learning.lora.backend:Lora",
 }
-_EXTRA: Final = "lora"
+_EXTRA: Final = "hf"
 
 
 def backend_of(name: str) -> Backend:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
+from functools import cache
 from pathlib import Path
 from typing import Any, Final
 
-from troth.core import shards
 from troth.core.absence import neighbours
 from troth.core.certificate import (
     LISTED,
@@ -36,13 +36,17 @@ _PACKAGE: Final = Path(__file__).parents[1]
 
 def code() -> dict[str, Any]:
     """The version of Troth that runs, and one digest over the code that trains, plans and certifies."""
+    return {"troth": {**_mapping(packages("troth")["troth"]), "code": _code_digest()}}
+
+
+@cache
+def _code_digest() -> str:
     files = []
     for folder in (_PACKAGE / "core", _PACKAGE / "learning"):
         for path in folder.rglob("*.py"):
             name = f"{folder.name}/{path.relative_to(folder).as_posix()}"
             files.append(f"{name} {hashlib.sha256(path.read_bytes()).hexdigest()}")
-    digest = hashlib.sha256("\n".join(sorted(files)).encode()).hexdigest()
-    return {"troth": {**_mapping(packages("troth")["troth"]), "code": digest}}
+    return hashlib.sha256("\n".join(sorted(files)).encode()).hexdigest()
 
 
 def _mapping(value: object) -> dict[str, Any]:
@@ -148,7 +152,6 @@ def unlearning_statement(
             Part(
                 shard=one.checkpoint.shard,
                 slice=one.checkpoint.slice,
-                seed=shards.seed(facts.the_plan(), *one.checkpoint.part).hex(),
                 records=one.records,
                 root=one.root,
                 starts_from=one.starts_from,
@@ -160,7 +163,8 @@ def unlearning_statement(
         absent=_absences(corpus, digest, new),
         environment=backend.environment(facts.configuration),
         code=code(),
-        destroyed=tuple((name, sha) for name, sha in job.destroyed or []),
+        destroyed=sum(not _is_difference(path) for path, _ in job.destroyed or []),
+        differences=tuple(digest for path, digest in job.destroyed or [] if _is_difference(path)),
         text_overwritten=job.forgotten or 0,
         held=tuple(job.held),
         received=to_the_hour(min(one.received for one in job.withdrawals)),
@@ -170,6 +174,10 @@ def unlearning_statement(
     )
     packed = None if inside else b"".join((*sorted(leaves), *sorted(earlier)))
     return build_statement(certificate), packed
+
+
+def _is_difference(path: str) -> bool:
+    return path.rpartition("/")[2].startswith("less-")
 
 
 def _withdrawals(job: Job, ledger: Ledger) -> tuple[Withdrawal, ...]:

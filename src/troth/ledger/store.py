@@ -46,8 +46,15 @@ APPLICATION_ID: Final = 0x54524F54  # "TROT"
 SCHEMA_VERSION: Final = 1
 FREE_SPACE_FLOOR: Final = 64 * 1024 * 1024
 BUSY_SECONDS: Final = 10.0
+_AT_ONCE: Final = 500
+"""Values that one query may ask for: fewer than any SQLite allows."""
 _STOCK: Final = 4_096
 _RESTORE: Final = "restore the ledger from a backup"
+
+_INDEX_OF_ACTS: Final = (
+    "CREATE INDEX IF NOT EXISTS entries_of_acts ON entries (position)"
+    " WHERE type = 'member' AND subject IS NULL"
+)
 
 _SCHEMA: Final = """
 CREATE TABLE entries (
@@ -159,7 +166,7 @@ class Ledger:
             connection.execute("PRAGMA synchronous = FULL")
             connection.execute("PRAGMA secure_delete = ON")
             connection.executescript(
-                f"BEGIN; {_SCHEMA} PRAGMA application_id = {APPLICATION_ID};"
+                f"BEGIN; {_SCHEMA} {_INDEX_OF_ACTS}; PRAGMA application_id = {APPLICATION_ID};"
                 f" PRAGMA user_version = {SCHEMA_VERSION}; COMMIT;"
             )
         except (OSError, sqlite3.Error) as error:
@@ -182,6 +189,8 @@ class Ledger:
             _check_version(path, connection)
             connection.execute("PRAGMA synchronous = FULL")
             connection.execute("PRAGMA secure_delete = ON")
+            # Ledgers from before accounts could be joined lack it; without it they are only slower.
+            connection.execute(_INDEX_OF_ACTS)
         except TrothError:
             os.close(lock)
             raise
@@ -283,7 +292,8 @@ class Ledger:
         """Raw (position, subject, body) of the members' entries before a position that are not erased."""
         return self._select(
             "SELECT position, subject, body FROM entries"
-            " WHERE type = 'member' AND body IS NOT NULL AND position < ? ORDER BY position",
+            " WHERE type = 'member' AND subject IS NOT NULL AND body IS NOT NULL AND position < ?"
+            " ORDER BY position",
             (stop,),
         )
 
@@ -292,6 +302,16 @@ class Ledger:
         rows = self._select(
             "SELECT position, type, time, commitment, body FROM entries"
             " WHERE type NOT IN ('member', 'terms', 'setting', 'regime', 'rules') AND position < ?"
+            " ORDER BY position",
+            (2**62 if stop is None else stop,),
+        )
+        return [(one.position, one.what) for one in _stored(rows) if isinstance(one.what, Act)]
+
+    def member_acts(self, stop: int | None = None) -> list[tuple[int, Act]]:
+        """The operator's acts that concern members (joins of accounts) before a position, erased ones left out."""
+        rows = self._select(
+            "SELECT position, type, time, commitment, body FROM entries"
+            " WHERE type = 'member' AND subject IS NULL AND body IS NOT NULL AND position < ?"
             " ORDER BY position",
             (2**62 if stop is None else stop,),
         )
@@ -419,13 +439,13 @@ class Ledger:
 
     def _insert(self, head: int, events: Sequence[Event | Act]) -> list[Receipt]:
         recorded_at = self.now()
-        latest: dict[str, int | None] = {}
+        latest = self._latest(events)
         rows, receipts = [], []
         for position, event in enumerate(events, head):
             subject = None if isinstance(event, Act) else subject_of(event)
             previous = None
             if subject is not None:
-                previous = latest[subject] if subject in latest else self._last_of(subject)
+                previous = latest.get(subject)
                 latest[subject] = position
             kind = entry_type(event)
             salt = self.draw(SALT_BYTES)
@@ -436,11 +456,20 @@ class Ledger:
         self._connection.executemany("INSERT INTO entries VALUES (?, ?, ?, ?, ?, ?, ?)", rows)
         return receipts
 
-    def _last_of(self, subject: str) -> int | None:
-        row = self._connection.execute(
-            "SELECT MAX(position) FROM entries WHERE subject = ?", (subject,)
-        ).fetchone()
-        return None if row[0] is None else int(row[0])
+    def _latest(self, events: Sequence[Event | Act]) -> dict[str, int]:
+        """The position of the last entry of each member that is spoken of."""
+        found = {subject_of(one) for one in events if not isinstance(one, Act)}
+        subjects = [subject for subject in found if subject is not None]
+        latest: dict[str, int] = {}
+        for start in range(0, len(subjects), _AT_ONCE):
+            asked = subjects[start : start + _AT_ONCE]
+            rows = self._connection.execute(
+                f"WITH given(one) AS (VALUES {', '.join('(?)' for _ in asked)})"  # noqa: S608 - question marks alone
+                " SELECT one, (SELECT MAX(position) FROM entries WHERE subject = one) FROM given",
+                asked,
+            )
+            latest |= {subject: position for subject, position in rows if position is not None}
+        return latest
 
     def _repeated(self, request: str | None, digest: bytes | None) -> list[Receipt] | None:
         if request is None:
@@ -681,6 +710,9 @@ def _take_lock(path: Path) -> int:
                     remedy="wait until it is done and repeat",
                 ) from None
             time.sleep(0.05)
+        except OSError as error:
+            os.close(lock)
+            raise _unavailable(path, error) from None
         else:
             return lock
 

@@ -83,7 +83,14 @@ def _nothing(_done: int, _total: int | None) -> None:
 class TileLog:
     """A log on disk: ``public`` is the folder to be served, ``state`` a private one beside it."""
 
-    def __init__(self, public: Path, state: Path, origin: str, keys: Sequence[Ed25519PrivateKey]) -> None:
+    def __init__(
+        self,
+        public: Path,
+        state: Path,
+        origin: str,
+        keys: Sequence[Ed25519PrivateKey],
+        known: Sequence[VerifierKey] = (),
+    ) -> None:
         """Name a log; nothing is read or written yet.
 
         Args:
@@ -91,11 +98,13 @@ class TileLog:
             state: the folder of what was signed, the lock and, if need be, why writing stopped.
             origin: the log's name.
             keys: those that sign: the current one first, then older ones whose time is not over.
+            known: further keys of this log whose signatures on what is published count, such as one that was lost.
         """
         self.shelf = Shelf(public)
         self.state = state
         self.origin = origin
         self._keys = tuple(keys)
+        self._known = tuple(key for key in known if key.name == origin)
 
     @property
     def keys(self) -> list[VerifierKey]:
@@ -134,7 +143,7 @@ class TileLog:
         try:
             note = parse_note(data)
             checkpoint = parse_checkpoint(note.text)
-            ours = verify(note.text, note.signatures, self.keys)
+            ours = verify(note.text, note.signatures, list(dict.fromkeys((*self.keys, *self._known))))
         except TrothError as error:
             raise self._altered(error.message) from None
         if checkpoint.origin != self.origin or not ours:
@@ -179,6 +188,14 @@ class TileLog:
         """Write down that nothing may be written any more, and why."""
         replace(self.state / STOPPED, json.dumps({"why": why}).encode(), _PRIVATE)
 
+    def _go_on(self) -> None:
+        """Forget a stop: what was missing is back."""
+        if self.stopped() is not None:
+            try:
+                (self.state / STOPPED).unlink()
+            except OSError as error:
+                raise unavailable(self.state / STOPPED, error) from None
+
     # publishing
 
     def publish(
@@ -201,7 +218,7 @@ class TileLog:
                 goes on from here), or the ledger lacks entries that were signed (then nothing may be written).
             Corrupt: tiles or entries are not what was signed.
         """
-        with self._locked():
+        with self.locked():
             return self._publish(ledger, witnesses, progress)
 
     def _publish(
@@ -227,7 +244,7 @@ class TileLog:
             note = self._cosign(note, checkpoint, witnesses, published)
         if published is None or note != published.note:
             self.shelf.replace(CHECKPOINT, note.write())
-        (self.state / STOPPED).unlink(missing_ok=True)
+        self._go_on()
         for path in full:
             self.shelf.tidy(path)
         return Published(checkpoint, note)
@@ -235,15 +252,21 @@ class TileLog:
     def _resume(
         self, ledger: Entries, signed: Checkpoint | None, progress: Callable[[int, int | None], None]
     ) -> Frontier:
-        """The edge of the tree that was signed last, from its tiles; if they are not there, from the store."""
+        """The edge of the tree that was signed last.
+
+        It comes from the tiles, and the last entries of the store are compared with it. Where tiles are missing, and
+        after a stop, everything is made anew from the store.
+        """
         if signed is None:
             return Frontier()
-        try:
-            frontier = Frontier.load(signed.size, self.shelf.read)
-        except Corrupt:
+        frontier = self._load(signed.size) if self.stopped() is None else None
+        same = True
+        if frontier is None:
             frontier = Frontier()
             self._grow(ledger, frontier, signed.size, progress)
-        if frontier.root() != signed.root:
+        elif signed.size:
+            same = self._same_end(ledger, signed.size)
+        if frontier.root() != signed.root or not same:
             why = (
                 f"the log's first {signed.size} entries are not those that were signed;"
                 " the ledger or the tiles were altered"
@@ -251,6 +274,19 @@ class TileLog:
             self.stop(why)
             raise Corrupt(why, place=Place(str(self.shelf.root)), remedy=REBUILD)
         return frontier
+
+    def _load(self, size: int) -> Frontier | None:
+        try:
+            return Frontier.load(size, self.shelf.read)
+        except Corrupt:
+            return None
+
+    def _same_end(self, ledger: Entries, size: int) -> bool:
+        """Whether the last entries of the store are those of the last tile."""
+        index = (size - 1) // WIDTH
+        start = index * WIDTH
+        leaves = b"".join(leaf_hash(one.text()) for one in ledger.public(start, size))
+        return leaves == self.shelf.read(0, index, size - start)
 
     def _grow(
         self, ledger: Entries, frontier: Frontier, size: int, progress: Callable[[int, int | None], None]
@@ -297,9 +333,8 @@ class TileLog:
         ours = tuple(sign(text, self.origin, key) for key in self._keys)
         if published is None or published.checkpoint != checkpoint:
             return Note(text, ours)
-        ids = {(one.name, one.id) for one in ours}
-        others = [one for one in published.note.signatures if (one.name, one.id) not in ids]
-        return Note(text, (*ours, *(one for one in others if one.name != self.origin)))
+        others = (one for one in published.note.signatures if one.name != self.origin)
+        return Note(text, (*ours, *others))
 
     def _cosign(
         self, note: Note, checkpoint: Checkpoint, witnesses: Witnesses, published: Published | None
@@ -328,7 +363,7 @@ class TileLog:
             Unavailable: one has; from now on nothing may be written.
         """
         # Under the lock: what another process is just publishing would look like a witness ahead of us.
-        with self._locked():
+        with self.locked():
             signed = self.signed()
             if signed is None:
                 return
@@ -342,7 +377,7 @@ class TileLog:
                 return
 
     @contextmanager
-    def _locked(self) -> Iterator[None]:
+    def locked(self) -> Iterator[None]:
         """The publisher's lock; waits a while."""
         path = self.state / "lock"
         try:
@@ -364,6 +399,8 @@ class TileLog:
                             remedy="wait until it is done and repeat",
                         ) from None
                     time.sleep(0.02)
+                except OSError as error:
+                    raise unavailable(path, error) from None
             yield
         finally:
             os.close(lock)

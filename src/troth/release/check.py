@@ -23,7 +23,6 @@ from troth.core.verify import (
 from troth.release.inside import Inside, Stamp
 from troth.release.layout import KEY, MANIFEST
 from troth.release.rowcheck import SHOWN, check_rows
-from troth.release.setcheck import check_set
 
 KIND: Final = "release"
 
@@ -38,17 +37,24 @@ class Examined:
 
 
 def verify_release(path: Path, keys: Sequence[SSlibKey] | None = None) -> Findings:
-    """Check a release folder against its signed manifest: signature, list of files, digests, every row, root.
+    """Check a release folder against its signed manifest: signature, files, digests, every row, roots, the set.
 
     Args:
         path: the folder.
         keys: trusted public keys; None: the key in the folder is taken, with a warning.
     """
-    return examine(path, keys).findings
+    examined = examine(path, keys)
+    manifest = examined.signed.manifest if examined.signed else None
+    if manifest is not None and manifest.set_root is not None and examined.findings.ok:
+        # The engine comes with it, which loading does without.
+        from troth.release.setcheck import check_set
+
+        check_set(Inside(path), manifest, examined.findings)
+    return examined.findings
 
 
 def examine(path: Path, keys: Sequence[SSlibKey] | None = None, *, rows: bool = True) -> Examined:
-    """As ``verify_release``; without ``rows`` the files are held against their digests only."""
+    """As ``verify_release`` but for the set; without ``rows`` the files are held against their digests only."""
     examined = Examined(Findings(KIND))
     findings = examined.findings
     signed = examined.signed = read_signed(path, keys, findings)
@@ -59,8 +65,6 @@ def examine(path: Path, keys: Sequence[SSlibKey] | None = None, *, rows: bool = 
     _check_names(inside, manifest, findings)
     if rows:
         check_rows(inside, manifest, set(examined.intact), findings)
-    if rows and findings.ok and manifest.set_root is not None:
-        check_set(inside, manifest, findings)
     if findings.ok:
         findings.info(
             f"{manifest.rows:,} rows of {manifest.members:,} members, sealed for {manifest.use.purpose}"

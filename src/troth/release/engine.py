@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Final, Self
+from typing import Any, Final, Self, TypeVar
 
 import duckdb
 import pyarrow as pa
 
 from troth.core.errors import TrothError
+
+T = TypeVar("T")
+U = TypeVar("U")
 
 BATCH: Final = 1 << 16
 """Rows that pass at a time."""
@@ -90,3 +96,16 @@ class Engine:
     def run(self, statement: str) -> None:
         """Run a statement that gives nothing."""
         self._engine.execute(statement).fetchall()
+
+
+def ahead(work: Callable[[T], U], items: Iterable[T]) -> Iterator[U]:
+    """The results of some work on items, in their order; a few are in the works at a time, in threads."""
+    workers = os.cpu_count() or 1
+    waiting: deque[Future[U]] = deque()
+    with ThreadPoolExecutor(workers) as pool:
+        for item in items:
+            waiting.append(pool.submit(work, item))
+            if len(waiting) > workers:
+                yield waiting.popleft().result()
+        while waiting:
+            yield waiting.popleft().result()

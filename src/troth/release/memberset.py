@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, BinaryIO, Final, TypeAlias
 
@@ -22,8 +23,17 @@ import pyarrow.parquet as pq
 from troth.core.errors import BadInput, Place
 from troth.core.merkle import HASH_BYTES
 from troth.core.sets import DETAIL, HEAD, HEAD_BYTES, NO_HEAD, SECRET_BYTES, TAG, TAG_BYTES, bits_for
-from troth.release.engine import BATCH, Engine
-from troth.release.fixed import big_endian, column_of, hash_rows, packed_column, roots_of, table_of
+from troth.release.engine import BATCH, Engine, ahead
+from troth.release.fixed import (
+    Bytes,
+    Numbers,
+    big_endian,
+    column_of,
+    hash_rows,
+    packed_column,
+    roots_of,
+    table_of,
+)
 from troth.release.folder import NewFile
 from troth.release.records import UNKNOWN_HEAD, pack
 from troth.release.trees import BucketTree, Put
@@ -56,6 +66,10 @@ _OPENED: Final = """
 SELECT members.subject AS subject, secret, coalesce(head, CAST(? AS UBIGINT)) AS head
 FROM members LEFT JOIN secrets USING (subject) LEFT JOIN heads USING (subject)
 """
+_TAKE_SECRETS: Final = """
+INSERT INTO secrets SELECT incoming.* FROM incoming SEMI JOIN members USING (subject)
+"""
+_TAKE_HEADS: Final = "INSERT INTO heads SELECT incoming.* FROM incoming SEMI JOIN members USING (subject)"
 # 2^32 - 1 stands for nobody: such a row has no opening.
 _SORTED: Final = """
 SELECT (coalesce(openings.number, CAST(4294967295 AS UBIGINT)) << 32) | place AS key
@@ -82,11 +96,11 @@ class Joining(Engine):
 
     def load_secrets(self, batches: Iterable[tuple[Sequence[str], Sequence[bytes]]]) -> None:
         """Take in (subjects, secrets); those of nobody here are passed over."""
-        self._load("INSERT INTO secrets", _SECRETS, batches)
+        self._load(_TAKE_SECRETS, _SECRETS, batches)
 
     def load_heads(self, batches: Iterable[tuple[Sequence[str], Sequence[int]]]) -> None:
         """Take in (subjects, heads): the position of each one's last entry that was honoured."""
-        self._load("INSERT INTO heads", _HEADS, batches)
+        self._load(_TAKE_HEADS, _HEADS, batches)
 
     def without_secret(self) -> Iterator[list[str]]:
         """The members whose secret was not taken in, a batch at a time."""
@@ -104,7 +118,7 @@ class Joining(Engine):
             for columns in batches
         )
         self.take(
-            insert + " SELECT incoming.* FROM incoming SEMI JOIN members USING (subject)",
+            insert,
             schema,
             made,
         )
@@ -116,7 +130,7 @@ class Joining(Engine):
             BadInput: a member has no secret.
             OSError: storage failed.
         """
-        opened = (_open(batch, release) for batch in self.give(_OPENED, NO_HEAD))
+        opened = ahead(partial(_open, release=release), self.give(_OPENED, NO_HEAD))
         self.take("CREATE TABLE opened AS SELECT * FROM incoming", _OPENINGS_AND_HEADS, opened)
         with (
             pq.ParquetWriter(file, OPENINGS, compression="snappy", use_dictionary=False) as writer,
@@ -157,20 +171,20 @@ class Joining(Engine):
             self._number(file)
             tree = BucketTree(bits_for(count) if bits is None else bits, put, sealed=True)
             keys = _Keys(self.give(_SORTED))
-            table = table_of(leaves, HASH_BYTES)
-            start = 0
-            for batch in file.iter_batches(BATCH):
-                tags, heads = column_of(batch["tag"], TAG_BYTES), column_of(batch["head"], HASH_BYTES)
-                places, counts = keys.take(start, len(batch))
-                roots = roots_of(table[places], counts)
-                details = hash_rows(
-                    np.concatenate([tags, big_endian(counts, 8), roots, heads], axis=1), DETAIL
-                )
-                tree.add(tags, details)
-                records.write(pack(tags, details, roots, counts, self._known_heads(start, len(batch))))
-                start += len(batch)
+            work = partial(_hashed, leaves=table_of(leaves, HASH_BYTES))
+            for one in ahead(work, self._runs(file, keys)):
+                tree.add(one.tags, one.details)
+                records.write(one.records)
             keys.end()
         return Built(tree.finish(), tree.bits, count)
+
+    def _runs(self, file: pq.ParquetFile, keys: _Keys) -> Iterator[_Run]:
+        """The members in the order of their tags, each with the places of its rows."""
+        start = 0
+        for batch in file.iter_batches(BATCH):
+            places, counts = keys.take(start, len(batch))
+            yield _Run(batch, places, counts, self._known_heads(start, len(batch)))
+            start += len(batch)
 
     def _known_heads(self, start: int, count: int) -> npt.NDArray[np.uint64]:
         if not self._heads.exists():
@@ -212,6 +226,32 @@ def _open(batch: pa.RecordBatch, release: str) -> pa.RecordBatch:
         [batch["subject"], packed_column(tags), packed_column(sealed), batch["head"]],
         schema=_OPENINGS_AND_HEADS,
     )
+
+
+@dataclass(frozen=True, slots=True)
+class _Run:
+    """A batch of openings, the places of its members' rows one after another, and how many each has."""
+
+    openings: pa.RecordBatch
+    places: Numbers
+    counts: Numbers
+    heads: npt.NDArray[np.uint64]
+
+
+@dataclass(frozen=True, slots=True)
+class _Hashed:
+    """The tags and details of a batch of members, and their records."""
+
+    tags: Bytes
+    details: Bytes
+    records: bytes
+
+
+def _hashed(run: _Run, leaves: Bytes) -> _Hashed:
+    tags, sealed = column_of(run.openings["tag"], TAG_BYTES), column_of(run.openings["head"], HASH_BYTES)
+    roots = roots_of(leaves[run.places], run.counts)
+    details = hash_rows(np.concatenate([tags, big_endian(run.counts, 8), roots, sealed], axis=1), DETAIL)
+    return _Hashed(tags, details, pack(tags, details, roots, run.counts, run.heads))
 
 
 class _Keys:

@@ -41,7 +41,6 @@ def held(lock: Path) -> Iterator[None]:
         ("check", "usable.csv", *OUTSIDER),
         ("test", "differs.yaml"),
         ("test", "same.yaml", "differs.yaml"),
-        ("verify", "nothing-there"),
     ],
     ids=" ".join,
 )
@@ -96,6 +95,7 @@ def test_a_release_of_nothing_is_refused_and_leaves_nothing(here: Path) -> None:
         ("decide",),
         ("decide", "--purpose", "train"),
         ("decide", *USE, "--summary", "--record", "mail"),
+        ("verify", "nothing-there"),
         ("decide", *USE, "--as-of", "-1"),
         ("decide", *USE, "--as-of", "three"),
         ("decide", *USE, "--out", "no/such/folder.parquet"),

@@ -226,6 +226,8 @@ _VOLATILE = {
     "commitment": (str, "<sha256>"),
     "row_root": (str, "<sha256>"),
     "set_root": (str, "<sha256>"),
+    "directory_root": (str, "<sha256>"),
+    "root": (str, "<sha256>"),
     "manifest": (str, "<sha256>"),
     "manifest_digest": (str, "<sha256>"),
     "public": (str, "<key>"),

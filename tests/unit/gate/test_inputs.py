@@ -131,6 +131,21 @@ def test_columns_of_nothing_but_nulls_are_as_missing(world: World) -> None:
     assert answers(world, table) == wanted
 
 
+def test_columns_of_duckdbs_own_null_type_are_as_missing(world: World, tmp_path: Path) -> None:
+    """DuckDB writes ``SELECT null`` and ``[]`` to Parquet as types that nothing else knows."""
+    import duckdb
+
+    table = as_table(world.records).drop_columns(["deleted_at", "addressees", "topics"])
+    path = tmp_path / "null.parquet"
+    with duckdb.connect(":memory:") as connection:
+        connection.register("given", table)
+        connection.execute(
+            "COPY (SELECT *, null AS deleted_at, [] AS addressees, null AS topics, [null] AS more FROM given)"
+            f" TO '{path}' (FORMAT parquet)"
+        )
+    assert answers(world, path) == answers(world, table)
+
+
 def test_null_lists_are_empty_and_a_null_addressee_is_an_unknown_account(world: World) -> None:
     author = world.records[0].author or "ann"
     rows: list[dict[str, object]] = [

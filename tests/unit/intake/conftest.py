@@ -13,6 +13,7 @@ import pytest
 
 from troth.core.values import parse_instant
 from troth.intake.importing import Intake
+from troth.intake.kinds import Importer, Job
 from troth.intake.mail import import_mail
 from troth.intake.records import RecordStore
 from troth.intake.report import ImportReport
@@ -59,6 +60,10 @@ class Desk:
         path = self.write(name, content)
         how = None if mapping is None else self.write("mapping.yaml", mapping)
         return import_table(self.intake(), [path], mapping=how)
+
+    def export(self, importer: Importer, *paths: Path, dry_run: bool = False) -> ImportReport:
+        intake = self.intake(dry_run=dry_run)
+        return intake.take(importer.items(Job(paths, NOW)))
 
     def rows(self) -> list[dict[str, object]]:
         """The stored records, in the order of their ids."""

@@ -8,13 +8,15 @@ from hypothesis import strategies as st
 
 from tests.unit.intake.conftest import NOW
 from troth.core.values import parse_instant
-from troth.intake.message import Unfit, read_message
-from troth.intake.rows import Row, Where
+from troth.intake.message import Unfit, _any, _plain, read_message
+from troth.intake.rows import LeftOut, Row, Where
 
 
 def read(message: str | bytes, category: str = "private_message") -> Row:
     data = message.encode() if isinstance(message, str) else message
-    return read_message(data, Where("box", message=1), category, NOW)
+    found = read_message(data, Where("box", message=1), category, NOW)
+    assert isinstance(found, Row)
+    return found
 
 
 HEAD = "From: ann@example.org\nTo: bob@example.org\nMessage-ID: <m1@example.org>\n"
@@ -324,3 +326,61 @@ class TestHostile:
         row = read(message.as_bytes())
         lines = body.replace("\0", "\ufffd").replace("\r\n", "\n").replace("\r", "\n")
         assert (row.body or "").rstrip() == lines.rstrip()
+
+
+class TestGmail:
+    @pytest.mark.parametrize(
+        ("labels", "reason"),
+        [
+            ("Inbox,Opened", None),
+            ("Archived,Spam report", None),
+            ("Spam,Unread", "spam"),
+            ("Opened,Trash", "trash"),
+            ("Drafts,Opened", "draft"),
+            ("=?UTF-8?Q?Posteingang,Entw=C3=BCrfe?=", "draft"),
+            ("Inbox,\n Papierkorb", "trash"),
+            ('"a, trash",Inbox', None),
+            ('Inbox,"open', None),
+        ],
+    )
+    def test_labels_leave_out_what_was_never_sent_or_thrown_away(
+        self, labels: str, reason: str | None
+    ) -> None:
+        data = f"X-GM-THRID: 1784\nX-Gmail-Labels: {labels}\n{HEAD}\nhello".encode()
+        found = read_message(data, Where("box", message=1), "private_message", NOW)
+        if reason is None:
+            assert isinstance(found, Row)
+            assert found.conversation == "gmail:1784"
+        else:
+            assert found == LeftOut(Where("box", message=1), reason)
+
+
+_NAMES = st.sampled_from(
+    "From|to|CC|Subject|Message-ID|Date|References|X-Other|Content-Type|Content-Transfer-Encoding||Bad Name|\xe4"
+    "|X-GM-THRID|Content-Disposition".split("|")
+)
+_VALUES = st.one_of(
+    st.sampled_from(
+        "Ann <a@x.org>|=?utf-8?q?J=C3=BCrgen?= <j@x.de>|<m@x>|| |text/plain; charset=latin-1|text/html"
+        "|text/calendar|quoted-printable|base64|8BIT|multipart/mixed; boundary=b|attachment"
+        "|Mon, 14 May 2001 12:00:00 +0000|31 Feb 2001 12:00:00 +0000|Mon, 1 May 2001 09:00:00 -0730 (XY)"
+        "|1 May 2001 24:00:00 +0000|1 May 2001 10:00:60 +0000|1 May 0000 10:00:00 +0000".split("|")
+    ),
+    st.text(st.characters(codec="latin-1", exclude_characters="\n"), max_size=20),
+)
+_LINES = st.tuples(
+    _NAMES, st.sampled_from([":", ": ", "", " : "]), _VALUES, st.sampled_from(["", "\n more", "\n\t"])
+)
+
+
+@given(st.lists(_LINES, max_size=8), st.binary(max_size=60), st.sampled_from([b"\n\n", b"\n", b""]))
+def test_the_quick_reading_agrees_with_the_email_package(
+    lines: list[tuple[str, str, str, str]], body: bytes, blank: bytes
+) -> None:
+    head = "\n".join("".join(parts) for parts in lines).encode("latin-1")
+    data = head + blank + body
+    quick = _plain(data)
+    if quick is not None:
+        where = Where("box", message=1)
+        whole = _any(data).row(where, "private_message", NOW)
+        assert quick.row(where, "private_message", NOW) == whole

@@ -1,3 +1,4 @@
+import gzip
 import io
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -150,6 +151,13 @@ class TestSubjects:
         path.write_bytes(b"PAR1 no more")
         with pytest.raises(BadInput, match="damaged or ends too early"):
             read_subjects(path)
+
+    def test_a_truncated_gzip_file_has_no_line_to_mend(self, tmp_path: Path) -> None:
+        path = tmp_path / "s.csv.gz"
+        path.write_bytes(gzip.compress(b"subject,since\n" + b"ann,2020-01-01\n" * 50)[:-12])
+        with pytest.raises(BadInput, match="the gzip file ends too early, so nothing was taken") as raised:
+            read_subjects(path)
+        assert raised.value.remedy == "get the file anew and repeat"
 
 
 class TestDeliveryResults:

@@ -18,7 +18,16 @@ def steps(story: Story) -> dict[str, Step]:
 
 
 def test_the_story_has_its_steps_in_order(steps: dict[str, Step]) -> None:
-    assert list(steps) == ["stage", "alleged", "promised", "explained", "released", "withdrawn", "tampered"]
+    assert list(steps) == [
+        "stage",
+        "alleged",
+        "promised",
+        "explained",
+        "released",
+        "withdrawn",
+        "tampered",
+        "unlearned",
+    ]
     assert all(step.title and step.text for step in steps.values())
 
 
@@ -90,3 +99,14 @@ def test_the_story_is_told_after_the_extension() -> None:
     assert (
         days.SETTING_INTRODUCED < days.POLICY_CHANGED < days.SUIT < days.DENIAL < days.EXTENSION < days.TODAY
     )
+
+
+def test_the_model_is_without_the_member_and_that_can_be_replayed(steps: dict[str, Step]) -> None:
+    details = steps["unlearned"].details
+    verified, model = details["verified"], details["model"]
+    assert isinstance(verified, dict)
+    assert isinstance(model, dict)
+    assert verified["ok"]
+    assert model["status"] == "served"
+    assert model["withdrawals_waiting"] == 0
+    assert "NOT" not in steps["unlearned"].text

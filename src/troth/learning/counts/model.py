@@ -26,16 +26,14 @@ from troth.learning.counts.table import Table, summed
 Floats = npt.NDArray[np.float64]
 
 _SYMBOLS: Final = 256
-_ADD_ABOVE: Final = 8
-"""So many tables are added up when the model is opened; fewer are asked one by one."""
 
 
 class CountsModel:
     """A counts model that is open: the sum of tables, less differences."""
 
     def __init__(self, tables: Sequence[Table], differences: Sequence[Table], order: int) -> None:
-        # A shard that lost all its records has no rows; a model may be empty.
-        self._tables = [summed(tables)] if len(tables) > _ADD_ABOVE else list(tables)
+        # Never added up here: opening has to be quick, since whoever is served waits for it after a withdrawal.
+        self._tables = list(tables)
         self._differences = list(differences)
         self.order = order
 

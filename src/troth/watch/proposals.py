@@ -1,0 +1,145 @@
+"""Clauses read from a document, in the terms files' form, for a person to approve. Nothing here is in force."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Final
+
+from troth.core.events import Default, Setting
+from troth.core.terms import EVERYBODY, FORBIDDING_KINDS, Clause, Condition, Terms
+from troth.watch import words as w
+from troth.watch.kinds import slug
+from troth.watch.meaning import AFFILIATE, READER, THIRD
+from troth.watch.practices import Practice, practices
+from troth.watch.text import Document, Sentence
+from troth.watch.tokens import tokenise
+
+SETTING: Final = "ai-training"
+_PURPOSES: Final = {"share": "share", "sell": "sell"}
+_RECIPIENTS: Final = {AFFILIATE: "affiliate", THIRD: "third_party"}
+_CATEGORIES: Final = {"personal": "any", "data": "any", "content": "any"}
+_MAX_QUOTE: Final = 1_000
+
+
+def propose(
+    document: Document,
+    name: str,
+    kind: str,
+    version: str,
+    published_at: int,
+    effective_at: int,
+    notice_days: int = 0,
+) -> list[Terms | Setting]:
+    """The events of a terms file: one version with its clauses, and the switch that it speaks of.
+
+    A document of a kind that may not permit (an FAQ, an e-mail, a statement) gives ``forbid`` and ``limit`` only.
+    Empty where nothing was read. Instants in microseconds UTC.
+    """
+    clauses: dict[tuple[object, ...], Clause] = {}
+    for sentence in document.sentences:
+        for clause in _clauses(sentence, kind):
+            clauses.setdefault(_name(clause), clause)
+    if not clauses:
+        return []
+    numbered = tuple(_numbered(clauses.values()))
+    terms = Terms(
+        document=slug(name),
+        kind=kind,
+        version=version,
+        published_at=published_at,
+        effective_at=effective_at,
+        clauses=numbered,
+        audience=EVERYBODY,
+        notice_days=notice_days,
+    )
+    if any(one.condition and one.condition.setting for one in numbered):
+        # On unless it is switched off: that is what an opt-out says.
+        return [terms, Setting(SETTING, (Default(EVERYBODY, True),), introduced_at=effective_at)]
+    return [terms]
+
+
+def _name(clause: Clause) -> tuple[object, ...]:
+    return clause.effect, clause.purposes, clause.categories, clause.recipients, clause.condition
+
+
+def _numbered(clauses: object) -> Iterator[Clause]:
+    assert hasattr(clauses, "__iter__")  # noqa: S101
+    for number, one in enumerate(clauses, start=1):
+        yield Clause(
+            f"{one.effect}-{one.purposes[0].replace('.', '-')}-{number}",
+            one.effect,
+            one.purposes,
+            one.categories,
+            one.recipients,
+            one.condition,
+            one.reaches_back,
+            one.quote,
+        )
+
+
+def _clauses(sentence: Sentence, kind: str) -> Iterator[Clause]:
+    quote = f"{sentence.stem} {sentence.text}" if sentence.stem.endswith(":") else sentence.text
+    quote = quote[:_MAX_QUOTE]
+    limit = _limit(sentence, quote)
+    if limit:
+        yield limit
+    for practice in practices(sentence):
+        clause = _clause(practice, quote)
+        if clause and not (clause.effect == "permit" and kind in FORBIDDING_KINDS):
+            yield clause
+
+
+def _clause(practice: Practice, quote: str) -> Clause | None:
+    if practice.actor == READER:
+        return None
+    purposes = practice.purposes if practice.action == "train" else (_PURPOSES.get(practice.action, ""),)
+    if purposes == ("",) or (practice.action != "train" and not practice.recipient):
+        return None
+    forbids = not practice.affirmed
+    condition = None
+    if not forbids and practice.condition:
+        condition = Condition() if practice.condition == "consent" else Condition(SETTING)
+    return Clause(
+        "",
+        "forbid" if forbids else "permit",
+        # Who promises not to train at all promises it of every kind of training.
+        ("train",) if forbids and practice.action == "train" else purposes,
+        _categories(practice),
+        (_recipient(practice),),
+        condition,
+        practice.reaches_back,
+        quote,
+    )
+
+
+def _recipient(practice: Practice) -> str:
+    if practice.action in _PURPOSES:
+        return _RECIPIENTS.get((practice.recipient or THIRD).partition(":")[0], "third_party")
+    return _RECIPIENTS.get(practice.actor, "operator")
+
+
+def _categories(practice: Practice) -> tuple[str, ...]:
+    named = {
+        one for one in practice.categories if one not in _CATEGORIES and one not in ("device", "children")
+    }
+    return tuple(sorted(named)) or ("any",)
+
+
+def _limit(sentence: Sentence, quote: str) -> Clause | None:
+    """ "we use your messages only to deliver them": every other purpose is left out."""
+    tokens = tokenise(sentence.text)
+    if "only" not in tokens or not frozenset(tokens) & frozenset(("use", "used", "process", "processed")):
+        return None
+    at = tokens.index("only")
+    owned = any(one in w.OWNED for one in tokens)
+    we = "we" in tokens[: at + 3] or "used" in tokens or "processed" in tokens
+    denied = frozenset(tokens[max(0, at - 4) : at]) & w.NOT
+    if not owned or not we or denied or "you" in tokens[:at]:
+        return None
+    purposes = {w.PURPOSES[one] for one in tokens[at:] if one in w.PURPOSES}
+    if not purposes or "if" in tokens[at:] or "train" in tokens[at:]:
+        return None
+    named = {w.CATEGORIES[one] for one in tokens if one in w.CATEGORIES} - set(_CATEGORIES)
+    return Clause(
+        "", "limit", tuple(sorted(purposes)), tuple(sorted(named)) or ("any",), ("any",), quote=quote
+    )
