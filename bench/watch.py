@@ -188,7 +188,9 @@ def table(found: dict[str, Any]) -> str:
 
 
 @click.command()
-@click.option("--peer", type=int, default=0, help="Run governdiff on so many moments of the part held out.")
+@click.option(
+    "--peer", type=int, default=0, help="Run governdiff on so many held-out moments, half of each label."
+)
 @click.option("--peer-limit", type=float, default=60.0, show_default=True, help="Seconds for each of them.")
 @click.option("--archive", type=click.Path(path_type=Path), help="An archive to read whole.")
 @click.option("--jobs", type=int, help="Worker processes for it.")
@@ -207,7 +209,9 @@ def main(peer: int, peer_limit: float, archive: Path | None, jobs: int | None, n
         "parts": {which: measure(some) for which, some in parts.items()},
     }
     if peer:
-        some = sorted(parts["held out"], key=lambda row: len(row["before"]) + len(row["after"]))[:peer]
+        by_size = sorted(parts["held out"], key=lambda row: len(row["before"]) + len(row["after"]))
+        sides = [[row for row in by_size if row["label"] == label] for label in ("positive", "negative")]
+        some = [row for side in sides for row in side[: peer // 2]]
         found["parts"][f"governdiff, {len(some)} shortest held out"] = measure_peer(some, peer_limit)
         found["parts"]["troth, the same"] = measure(some)
     if archive:
