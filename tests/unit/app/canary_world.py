@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import hashlib
 import random
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 from troth.app import canaries as marks
 from troth.app.home import Home, init
 from troth.core.canary import Beacon
 from troth.learning.targets import Estimate, Report, unheard
-from troth.ledger.store import clock
+from troth.ledger.store import Ledger, clock
 
 SOURCE = "drand:quicknet:1"
 SIZE = 100
@@ -81,12 +82,13 @@ def _at(home: Home, instant: int, act: object) -> None:
     """Do something that is recorded as of an instant."""
     writing = home.writing
 
-    def earlier() -> object:
-        ledger = writing()
-        ledger.now = lambda: instant
-        return ledger
+    @contextmanager
+    def earlier() -> Iterator[Ledger]:
+        with writing() as ledger:
+            ledger.now = lambda: instant
+            yield ledger
 
-    home.writing = earlier  # type: ignore[method-assign, assignment]
+    home.writing = earlier  # type: ignore[method-assign]
     try:
         act()  # type: ignore[operator]
     finally:
