@@ -8,6 +8,7 @@ so nothing comes twice, and nothing is lost. Source: Matrix specification 1.11, 
 
 from __future__ import annotations
 
+import hashlib
 import hmac
 import json
 import os
@@ -123,13 +124,16 @@ class Bridge:
     def take(self, transaction: str, events: list[Any]) -> None:
         """Take a transaction; it is on disk when this returns. One that came before is passed over.
 
+        It is known by its id *and* its events: a Synapse that is started anew counts from 1 again.
+
         Raises:
             Unavailable: storage failed; the homeserver will repeat the transaction.
         """
+        key = f"{transaction} {hashlib.sha256(json.dumps(events, sort_keys=True).encode()).hexdigest()}"
         with self._lock:
-            if transaction in self._seen:
+            if key in self._seen:
                 return
-            line = json.dumps({"transaction": transaction, "events": events}) + "\n"
+            line = json.dumps({"transaction": transaction, "key": key, "events": events}) + "\n"
             with storage_errors(self._folder):
                 descriptor = os.open(
                     self._journal, os.O_CREAT | os.O_APPEND | os.O_WRONLY | os.O_CLOEXEC, 0o600
@@ -141,7 +145,7 @@ class Bridge:
                     os.fsync(descriptor)
                 finally:
                     os.close(descriptor)
-            self._seen[transaction] = None
+            self._seen[key] = None
             self._waiting.append((transaction, events))
             if sum(len(one) for _, one in self._waiting) >= FLUSH_EVENTS:
                 self.flush()
@@ -181,7 +185,7 @@ class Bridge:
                     if line.endswith(b"\n"):
                         found = json.loads(line)
                         self._waiting.append((found["transaction"], found["events"]))
-                        self._seen[found["transaction"]] = None
+                        self._seen[found["key"]] = None
         except (ValueError, KeyError, TypeError) as error:
             raise Corrupt(
                 f"what was kept of rooms cannot be read ({type(error).__name__})",

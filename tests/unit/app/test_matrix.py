@@ -111,6 +111,18 @@ def test_half_a_line_in_the_journal_was_never_answered(home: Home, talk: Talk) -
     assert len(bodies(home)) == 6
 
 
+def test_a_homeserver_that_counts_its_transactions_anew(home: Home, talk: Talk) -> None:
+    """Synapse does after a start, if nothing was under way: the same id then stands for other events."""
+    bridge = Bridge(home)
+    bridge.take("1", talk.events[:5])
+    bridge.flush()
+    again = Bridge(home)
+    again.take("1", talk.events[5:])
+    again.take("1", talk.events[5:])
+    again.flush()
+    assert len(bodies(home)) == 6
+
+
 def test_registration(tmp_path: Path) -> None:
     made = init(tmp_path / "other")
     with pytest.raises(BadInput, match="not registered"):
