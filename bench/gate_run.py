@@ -84,7 +84,7 @@ def write(stage: Stage, out: Path, times: int) -> dict[str, Any]:
                 releases.build_from, home, gate, target, source=str(stage.table), with_set=with_set
             )
             seconds, release = timed(build)
-            taken += seconds
+            taken.extend(seconds)
             rows = release.as_json()["rows"]
             shutil.rmtree(target)
     return {
