@@ -30,6 +30,7 @@ FLAGS = [
 ]
 SERVE = """
 import sys
+from pathlib import Path
 from tests.http.site import SETTINGS
 from troth.server.running import run
 run(Path(sys.argv[1]), SETTINGS, "127.0.0.1", int(sys.argv[2]))

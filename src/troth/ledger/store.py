@@ -133,6 +133,21 @@ class Draws:
         return drawn
 
 
+def check_free_space(path: Path, floor: int) -> None:
+    """See that a file may grow: that its disk has so many bytes free.
+
+    Raises:
+        Unavailable: it has not.
+    """
+    free = shutil.disk_usage(path.parent).free
+    if free < floor:
+        raise Unavailable(
+            f"only {free // 2**20} MiB are free; the ledger keeps {floor // 2**20} MiB",
+            place=Place(str(path)),
+            remedy="free some space and repeat",
+        )
+
+
 class Ledger:
     """A ledger file. Open it with ``Ledger.create``, ``Ledger.write`` or ``Ledger.read``; use it in a ``with``."""
 
@@ -571,13 +586,7 @@ class Ledger:
                 place=Place(str(self.path)),
                 remedy="mend the storage, then open the ledger again",
             )
-        free = shutil.disk_usage(self.path.parent).free
-        if free < self.free_space_floor:
-            raise Unavailable(
-                f"only {free // 2**20} MiB are free; the ledger keeps {self.free_space_floor // 2**20} MiB",
-                place=Place(str(self.path)),
-                remedy="free some space and repeat",
-            )
+        check_free_space(self.path, self.free_space_floor)
 
     @contextmanager
     def _transaction(self) -> Iterator[None]:

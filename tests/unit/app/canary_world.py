@@ -23,10 +23,18 @@ class Model:
 
     measures = True
 
-    def __init__(self, known: Sequence[str] = (), seed: int = 0, depth: float = 50.0) -> None:
+    def __init__(
+        self,
+        known: Sequence[str] = (),
+        seed: int = 0,
+        depth: float = 50.0,
+        middling: Sequence[str] = (),
+    ) -> None:
         self.name = f"model {seed}"
         self.digest = hashlib.sha256(repr((sorted(known), seed)).encode()).hexdigest()
         self._known = set(known)
+        # Texts that are as improbable as most: what is drawn from chance would be rare once in a while.
+        self._middling = set(middling)
         self._seed = seed
         self._depth = depth
         self.asked = 0
@@ -37,7 +45,8 @@ class Model:
         found = []
         for text in texts:
             chance = random.Random(f"{self._seed} {prompt} {text}")
-            found.append(chance.gauss(200, 10) - (self._depth if text in self._known else 0))
+            loss = 200.0 if text in self._middling else chance.gauss(200, 10)
+            found.append(loss - (self._depth if text in self._known else 0))
         return found
 
     def replies(self, prompt: str, count: int, seed: int, report: Report = unheard) -> list[str]:
