@@ -91,7 +91,7 @@ def making(home: Home, gate: HomeGate, release: str, *, with_set: bool) -> Itera
         yield None
         return
     # Before anything is written: the ledger would refuse the release only at the end.
-    check_free_space(home.accounts_path, home.config.free_space_floor)
+    check_free_space(home.ledger_path, home.config.free_space_floor)
     home.sets_path.mkdir(mode=0o700, exist_ok=True)
     if folder(home, release).exists():
         raise BadInput(
