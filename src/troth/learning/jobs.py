@@ -279,7 +279,7 @@ class Worker:
             details["withdrawals"] = list[Json](positions)
         act = Act("training" if training else "unlearning", details)
         receipt = self.world.append(act, f"model/{facts.name}/{facts.created_at}/{job.number}")
-        name = TRAINING if training else f"{registry.CERTIFICATES}/unlearning-{job.number:04}.dsse.json"
+        name = certificate_name(job)
         target = self.model.path / name
         target.parent.mkdir(mode=0o700, exist_ok=True)
         for source, end in ((_LEAVES, leaves_beside(target)), (_STATEMENT, target)):
@@ -293,6 +293,20 @@ class Worker:
             else:
                 state.certificates.append(name)
             state.job = None
+
+
+def certificate_name(job: Job) -> str:
+    """What the statement of a job is called in the model's folder, once it is recorded."""
+    return (
+        TRAINING
+        if job.kind == "training"
+        else f"{registry.CERTIFICATES}/unlearning-{job.number:04}.dsse.json"
+    )
+
+
+def pending_statement(model: ModelFolder) -> Path:
+    """Where the statement of a job waits to be recorded."""
+    return model.path / _STATEMENT
 
 
 def leaves_beside(certificate: Path) -> Path:
