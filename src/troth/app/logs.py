@@ -364,8 +364,16 @@ def verify(path: Path, trust: Path | None) -> Findings:
             place=Place(str(path)),
             remedy="name a policy, or a file with the log's verifier key: --policy FILE",
         )
-    policy = parse_trust(_read(trust, MAX_POLICY_BYTES), str(trust))
-    return check_log_file(_read(path), policy, path.name)
+    return check_log_file(_read(path), read_trust(trust), path.name)
+
+
+def read_trust(path: Path) -> Policy:
+    """Whom to trust: a policy file, or the file of one log's verifier key.
+
+    Raises:
+        BadInput: it cannot be read, or is neither.
+    """
+    return parse_trust(_read(path, MAX_POLICY_BYTES), str(path))
 
 
 def _read(path: Path, limit: int = MAX_FILE_BYTES) -> bytes:

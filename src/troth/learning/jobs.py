@@ -28,7 +28,7 @@ from troth.learning.backend import Backend, Work
 from troth.learning.corpus import CORPUS_FOLDER, Corpus, Files, Part
 from troth.learning.honour import corpus_of, honour, subtracts, touched
 from troth.learning.registry import Checkpoint, Difference, Job, ModelFolder, Redone, State
-from troth.learning.statements import digest_of, training_statement, unlearning_statement
+from troth.learning.statements import Inclusion, digest_of, training_statement, unlearning_statement, unproved
 from troth.ledger.store import Ledger, Receipt
 from troth.release.sign import seal_statement
 
@@ -45,13 +45,17 @@ def _unheard(_what: str, _done: int, _total: int | None) -> None:
 
 @dataclass(frozen=True, slots=True)
 class World:
-    """What the work needs of the home: its ledger for reading, appending with a request id, its key, the time."""
+    """What the work needs of the home: its ledger for reading, appending with a request id, its key, the time.
+
+    ``inclusion`` gives the public log's proof of an entry, where there is one.
+    """
 
     ledger: Callable[[], Ledger]
     append: Callable[[Act, str], Receipt]
     signer: Callable[[], CryptoSigner]
     clock: Callable[[], int]
     report: Report = _unheard
+    inclusion: Inclusion = unproved
 
 
 class _Superseded(Exception):
@@ -256,7 +260,9 @@ class Worker:
             else:
                 corpus = corpus_of(self.model, state)
                 facts, trained = self.model.facts, state.training
-                statement, beside = unlearning_statement(facts, trained, job, self.backend, corpus, ledger)
+                statement, beside = unlearning_statement(
+                    facts, trained, job, self.backend, corpus, ledger, self.world.inclusion
+                )
         envelope = seal_statement(statement, self.world.signer())
         if beside is not None:
             registry.write_durably(self.model.path / _LEAVES, beside)
