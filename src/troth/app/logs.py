@@ -24,7 +24,7 @@ from troth.core.written import Json
 from troth.ledger.cosigners import Cosigners
 from troth.ledger.logcheck import find_log_damage
 from troth.ledger.shelf import replace
-from troth.ledger.tilelog import Published, TileLog
+from troth.ledger.tilelog import Published, TileLog, read_only, why_stopped
 from troth.release.sign import load_private, new_key
 
 if TYPE_CHECKING:
@@ -244,6 +244,17 @@ def check_writable(home: Home, size: int) -> None:
     """
     if home.config.origin is not None:
         open_log(home).check_writable(size)
+
+
+def check_not_stopped(home: Home) -> None:
+    """See to it that the log has not stopped since the ledger was opened: one look, cheap enough for each group.
+
+    Raises:
+        Unavailable: it has; nothing may be written.
+    """
+    why = why_stopped(home.log_state_path) if home.config.origin is not None else None
+    if why is not None:
+        raise read_only(why, home.log_state_path)
 
 
 def after_append(home: Home) -> None:
