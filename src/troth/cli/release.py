@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from troth.app import home as homes
-from troth.app import logs, proofs, releases
+from troth.app import releases, verifying
 from troth.cli.output import (
     NEW_FILE,
     TEXT,
@@ -187,7 +187,7 @@ def diff(before: Path, after: Path, json_: bool) -> None:
     "--policy",
     type=click.Path(path_type=Path),
     metavar="FILE",
-    help="For receipts and checkpoints: a trust policy, or the verifier key of a log, had from elsewhere.",
+    help="For receipts, checkpoints, certificates: a trust policy, or a log's verifier key, had from elsewhere.",
 )
 @click.option(
     "--release-manifest",
@@ -214,12 +214,7 @@ def verify(
     """Check releases, proofs, certificates, receipts and checkpoints offline. Exit status 1 if one does not hold."""
     ok = True
     for path in paths:
-        if proofs.takes(path):
-            findings = proofs.verify(path, manifest, keys, secret)
-        elif logs.is_log_file(path):
-            findings = logs.verify(path, policy)
-        else:
-            findings = releases.verify(path, keys)
+        findings = verifying.verify(path, keys, policy=policy, release=manifest, secret=secret)
         ok = ok and findings.ok
         if json_:
             print_json(findings.as_json())

@@ -726,6 +726,47 @@ def _take_lock(path: Path) -> int:
             return lock
 
 
+def find_store_damage(path: Path) -> list[str]:
+    """What is wrong with a private SQLite file as such: who may read it, and whether it holds together.
+
+    Raises:
+        Unavailable: storage failed, so that it cannot be looked at.
+    """
+    wrong = []
+    if path.stat().st_mode & 0o077:
+        wrong.append(f"{path.name} can be read by others; chmod 600 it")
+    try:
+        with opened_to_look(path) as connection:
+            found = [str(row[0]) for row in connection.execute("PRAGMA integrity_check(5)")]
+    except Corrupt as error:
+        return [*wrong, f"{path.name} is damaged: {error.message}"]
+    if found != ["ok"]:
+        # What is found names pages and indexes, never a value.
+        wrong.append(f"{path.name} is damaged: {'; '.join(found)}")
+    return wrong
+
+
+@contextmanager
+def opened_to_look(path: Path) -> Iterator[sqlite3.Connection]:
+    """A private SQLite file (not the ledger's) to read from; what a killed writer left is rolled back first.
+
+    Raises:
+        Unavailable: storage failed.
+        Corrupt: it is damaged.
+    """
+    try:
+        connection = sqlite3.connect(f"{path.absolute().as_uri()}?mode=rw", uri=True, timeout=BUSY_SECONDS)
+        try:
+            connection.execute("PRAGMA query_only = ON")
+            yield connection
+        finally:
+            connection.close()
+    except sqlite3.OperationalError as error:
+        raise _unavailable(path, error) from None
+    except sqlite3.DatabaseError as error:
+        raise Corrupt(str(error), place=Place(str(path)), remedy="restore it from a backup") from None
+
+
 def _unavailable(path: Path, error: Exception) -> Unavailable:
     return Unavailable(
         f"storage failed: {error}",
