@@ -28,6 +28,9 @@ NEAR: Final = 40
 PERSONAL_DATA: Final = "personal_data"
 """Found by the recognisers of Presidio (extra ``pii``), not by the lexicon."""
 
+AI_WRITTEN: Final = "ai_written"
+"""Marked by ``troth ai-written mark``, not by the lexicon: it takes a model, and texts of known origin."""
+
 
 _TOKEN: Final = re.compile(r"\w+(?:'\w+)?|[.!?;:]")
 
