@@ -46,15 +46,15 @@ def _learned(folder: Path) -> list[str]:
     from troth.learning.targets.local import Local
 
     dice = random.Random(1)
-    make_base(folder, width=32, layers=1, length=192)
-    pretrain(folder, [_text("aeioubdlmnrst", dice) for _ in range(60)], steps=50, batch=4, length=64)
+    make_base(folder, width=48, layers=1, length=192)
+    pretrain(folder, [_text("aeioubdlmnrst", dice) for _ in range(60)], steps=100, batch=8, length=64)
     model: Any = Local(folder)._model
     with torch.random.fork_rng(devices=[]), torch.inference_mode():
         torch.manual_seed(1)
         rows = torch.full((MACHINE + POSTS, 1), model.config.eos_token_id)
         written = model.generate(
             input_ids=rows, attention_mask=torch.ones_like(rows), do_sample=True, top_k=0,
-            max_new_tokens=80, min_new_tokens=80, pad_token_id=0,
+            max_new_tokens=100, min_new_tokens=100, pad_token_id=0,
         )  # fmt: skip
     tokenizer = Local(folder)._tokenizer
     texts = [tokenizer.decode(row[1:], skip_special_tokens=True) for row in written]
