@@ -184,6 +184,7 @@ def mark(home: Home, reading: Reading, rate: float, progress: Progress | None = 
         Refused: the score does not tell the given texts apart.
     """
     human, machine, _ = _known(reading)
+    bar([0.0] * len(human), rate)  # too few are refused before the work
     long = [(name, text) for name, _, text in _long_rows(topics.rows(home), reading)]
     model = _open(reading.model)
     try:
