@@ -32,6 +32,10 @@ _COMMANDS: Final = {
     ),
     "signal": ("troth.cli.signals:signal", "GPC, Content-Usage, TDMRep: read, applied, listed."),
     "topics": ("troth.cli.topics:topics", "Sensitive matters found in records: find, show, forget."),
+    "ai-written": (
+        "troth.cli.ai_written:ai_written",
+        "How much is likely machine-written: share, mark, unmark.",
+    ),
     "matrix": ("troth.cli.matrix:matrix", "Rooms of Matrix, live: register, serve."),
     "record": ("troth.cli.homes:record", "Record any events from YAML files."),
     "ledger": ("troth.cli.homes:ledger", "The ledger: show entries, check."),
