@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from troth.app import holds
 from troth.app.home import Home, instant_or_now
 from troth.core.errors import BadInput
 from troth.core.events import Attributes, Erase
@@ -59,6 +60,8 @@ def erase(home: Home, subject: str, at: int | str | None, *, bodies: bool = Fals
     with home.writing() as ledger:
         earlier = [position for position, _ in ledger.history(subject)]
         receipt = ledger.append([Erase(subject, now)])[0]
+        # What a legal hold keeps is sealed before it is erased; the entry says so.
+        holds.seal_erased(home, ledger, subject, earlier if bodies else [], receipt.position)
         erased = ledger.erase(earlier) if bodies else 0
     # From here on nobody can tell which tags and labels were theirs, unless they show their secret.
     Accounts(home.accounts_path).forget(subject, now, clock())

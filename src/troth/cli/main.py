@@ -45,6 +45,15 @@ _COMMANDS: Final = {
     "member": ("troth.cli.proofs:member", "Members' secrets, to prove with."),
     "directory": ("troth.cli.proofs:directory", "What binds accounts to secrets: seal, list."),
     "prove": ("troth.cli.proofs:prove", "Are a member's messages in a release? A proof either way."),
+    "recipient": ("troth.cli.disclosures:recipient", "Who may get something: add, list, show."),
+    "disclose": ("troth.cli.disclosures:disclose", "Give a release to a recipient, with a receipt."),
+    "countersign": (
+        "troth.cli.disclosures:countersign",
+        "Sign for a release that arrived, after recomputing it.",
+    ),
+    "disclosures": ("troth.cli.disclosures:disclosures_", "What left, to whom; drawn with --flow."),
+    "recalls": ("troth.cli.disclosures:recalls_", "What has to come back, and what is due."),
+    "recall": ("troth.cli.disclosures:recall", "Remind, acknowledge, build a successor."),
     "verify": (
         "troth.cli.release:verify",
         "Check releases, proofs, certificates, receipts, checkpoints offline.",

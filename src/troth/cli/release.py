@@ -6,8 +6,8 @@ from pathlib import Path
 
 import click
 
+from troth.app import disclosures, logs, proofs, releases
 from troth.app import home as homes
-from troth.app import logs, proofs, releases
 from troth.cli.output import (
     NEW_FILE,
     TEXT,
@@ -194,13 +194,20 @@ def diff(before: Path, after: Path, json_: bool) -> None:
     "manifest",
     type=click.Path(path_type=Path),
     metavar="DIR|FILE",
-    help="For a proof: the folder of the release, or its signed manifest.",
+    help="For a proof or receipt: the folder of the release, or its signed manifest.",
 )
 @click.option(
     "--secret",
     type=click.Path(path_type=Path),
     metavar="FILE",
     help="For a proof: your secret file, to see that the proof is about you.",
+)
+@click.option(
+    "--rests-on",
+    multiple=True,
+    type=click.Path(exists=True, path_type=Path),
+    metavar="RECEIPT",
+    help="For a receipt: those that it rests on; receipts named together count as well.",
 )
 @as_json
 def verify(
@@ -209,12 +216,16 @@ def verify(
     policy: Path | None,
     manifest: Path | None,
     secret: Path | None,
+    rests_on: tuple[Path, ...],
     json_: bool,
 ) -> None:
-    """Check releases, proofs, certificates, receipts and checkpoints offline. Exit status 1 if one does not hold."""
+    """Check releases, proofs, certificates, receipts, recalls, checkpoints offline. Exit status 1 if one fails."""
     ok = True
     for path in paths:
-        if proofs.takes(path):
+        if disclosures.takes(path):
+            others = [*paths, *rests_on]
+            findings = disclosures.verify_any(path, keys, [one for one in others if one != path], manifest)
+        elif proofs.takes(path):
             findings = proofs.verify(path, manifest, keys, secret)
         elif logs.is_log_file(path):
             findings = logs.verify(path, policy)
