@@ -9,7 +9,7 @@ from pathlib import Path
 
 from securesystemslib.signer import SSlibKey
 
-from troth.app import membersets, recipients
+from troth.app import holdings, membersets, recipients
 from troth.app.home import Home, instant_or_now
 from troth.core import statement
 from troth.core.disclosure import (
@@ -72,8 +72,6 @@ def disclose(
         Refused: the release was not decided for this recipient.
         BadInput: no such release or recipient.
     """
-    from troth.app import holdings
-
     signed = find_release(home, release)
     manifest, now = signed.manifest, instant_or_now(at)
     if name is not None:
@@ -297,8 +295,10 @@ def pass_on(  # noqa: PLR0913 - the options of one command, all by keyword
 # taking in
 
 
-def take_in(home: Home, path: Path) -> Link:
+def take_in(home: Home, path: Path, release: Path | None = None) -> Link:
     """Take in a receipt that came back countersigned, or one by which somebody passed data on. May be repeated.
+
+    Of a release that was passed on and not disclosed from here, ``release`` is the folder: it has to be recalled too.
 
     Raises:
         Refused: the chain does not hold, or nobody has countersigned.
@@ -307,6 +307,9 @@ def take_in(home: Home, path: Path) -> Link:
     data = read_file(path)
     receipt = read_receipt(data, str(path))
     keys = [load_public(home.public_key_path)]
+    if receipt.said.sender.name != OPERATOR:
+        name = receipt.said.release
+        holdings.keep(home, str(release or name), find_release(home, str(release or name)))
     with home.writing() as ledger:
         book = recipients.book_of(ledger)
         findings = Findings(KIND)

@@ -140,13 +140,13 @@ def disclose(
     """Give a release to a recipient, with a receipt for it to countersign.
 
     With --rests-on and --key it is a recipient that passes a release on: no home is needed. With --returned a receipt
-    that was countersigned, or by which data was passed on, is taken in.
+    that was countersigned, or by which data was passed on, is taken in; of the latter, RELEASE is the folder.
     """
     from troth.app import disclosures
 
     if returned:
         home = homes.open_home(path)
-        links = [disclosures.take_in(home, one) for one in returned]
+        links = [disclosures.take_in(home, one, Path(release) if release else None) for one in returned]
         if json_:
             print_json([{"receipt": one.digest, "countersigned": one.is_countersigned} for one in links])
         for one in () if json_ else links:

@@ -100,10 +100,13 @@ def test_a_chain_is_followed_to_the_operator_and_drawn(hands: Hands) -> None:
     found = disclosures.verify(above, [hands.operator], [below])
     assert found.ok, errors(found)
     assert any("2 links down to the operator hold" in one.what for one in found.findings)
-    with pytest.raises(Refused, match="has not countersigned"):
+    folder = hands.folder / "t"
+    with pytest.raises(BadInput, match="the rows of this release are needed"):
         disclosures.take_in(hands.home, above)
+    with pytest.raises(Refused, match="has not countersigned"):
+        disclosures.take_in(hands.home, above, folder)
     for path in (below, above, above, below):
-        disclosures.take_in(hands.home, path)
+        disclosures.take_in(hands.home, path, folder)
     listed = disclosures.listed(hands.home, 4 * T)
     assert [(one["depth"], one["recipient"]) for one in listed] == [(0, AFFILIATE), (1, THIRD)]
     assert [line.count("   ") for line in tree(listed)] == [0, 0, 1]

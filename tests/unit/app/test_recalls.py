@@ -18,7 +18,7 @@ NOW = 5 * T
 
 def given(hands: Hands) -> None:
     for path in chain(hands):
-        disclosures.take_in(hands.home, path)
+        disclosures.take_in(hands.home, path, hands.folder / "t")
 
 
 def answer(hands: Hands, recall: str, by: str, *kept: tuple[str, str]) -> Path:

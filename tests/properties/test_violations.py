@@ -1,0 +1,113 @@
+"""Violations: honest releases yield none, whatever a member claims; planted ones yield one each, and it holds."""
+
+from __future__ import annotations
+
+import json
+from itertools import count
+
+import pytest
+
+from tests.properties.histories import Released, honest, passed_over, smuggled, with_other
+from tests.properties.worlds import SCALE
+from troth.core.events import Choose, Objection
+from troth.core.values import canonical
+from troth.core.violation import DENIED, NEWER, instant_of, parse_violation
+
+
+def first(make, seed: str) -> Released:  # type: ignore[no-untyped-def]  # noqa: ANN001
+    return next(found for number in count() if (found := make(f"{seed}/{number}")) is not None)
+
+
+@pytest.mark.parametrize("block", range(20 * SCALE))
+def test_no_honest_history_yields_a_violation(block: int) -> None:
+    for number in range(10):
+        released = first(honest, f"honest/{block}/{number}")
+        for member in released.members:
+            assert released.found(member) is None
+        member = released.members[number % len(released.members)]
+        for claim in released.claims(member):
+            assert not released.check(claim).ok
+
+
+@pytest.mark.parametrize("block", range(5 * SCALE))
+def test_every_planted_violation_yields_one(block: int) -> None:
+    planted = 0
+    for number in count():
+        make = passed_over if number % 2 else smuggled
+        released = make(f"planted/{block}/{number}")
+        if released is None:
+            continue
+        victim = _victim(released)
+        if victim is None:
+            continue
+        member, kind = victim
+        found = released.found(member)
+        assert found is not None, (block, number, member, kind)
+        assert released.check(released.show(member, found)).ok
+        planted += 1
+        if planted == 10:
+            return
+
+
+def _victim(released: Released) -> tuple[str, str] | None:
+    """Somebody who was wronged, found by the rule alone."""
+    for member in released.members:
+        head = released.details(member).head
+        above = [
+            at for at in released.positions(member) if at < released.stop and (head is None or at > head)
+        ]
+        dated = [at for at in above if instant_of(released.ledger.events[at]) <= released.at]
+        if dated and head is not None:
+            return member, NEWER
+        if head is not None and not above and _denied(released, member):
+            return member, DENIED
+    return None
+
+
+def _denied(released: Released, member: str) -> bool:
+    """Whether the oracle's record-level decision, on the member's word alone, denies a row of theirs."""
+    from troth.core.decide import combination, judge_party
+    from troth.core.standing import Known
+
+    known = Known(list(enumerate(released.ledger.events[: released.stop])))
+    for *_, record in released.rows:
+        mode = combination(record.categories, known)
+        counts = record.author == member if mode == "author" else mode == "all_parties"
+        theirs = member in (record.author, *record.addressees)
+        if counts and theirs:
+            if judge_party(member, "author", record, released.use, released.at, known).verdict == "denied":
+                return True
+    return False
+
+
+def test_a_later_opt_out_is_no_violation() -> None:
+    released = first(honest, "later")
+    member = next(one for one in released.members if released.details(one).head is not None)
+    for event in (
+        Objection(member, released.at),
+        Objection(member, released.at + 1),
+        Choose(member, "anything", on=False, at=released.at - 1),
+    ):
+        later = with_other(released, event)
+        assert later.found(member) is None
+        assert all(not later.check(claim).ok for claim in later.claims(member))
+
+
+def test_nothing_may_be_altered_or_left_out() -> None:
+    for make in (passed_over, smuggled):
+        released, shown = next(
+            (one, one.show(victim[0], found))
+            for number in count()
+            if (one := make(f"alter/{number}")) is not None
+            and (victim := _victim(one)) is not None
+            and (found := one.found(victim[0])) is not None
+        )
+        assert released.check(shown).ok
+        value = json.loads(shown.write())
+        for key in ("entries", "world", "log"):
+            if value[key]:
+                cut = {**value, key: value[key][:-1]}
+                assert not released.check(parse_violation(canonical(cut) + b"\n", "v")).ok
+        entry = {**value["entries"][0], "salt": "00" * 32}
+        wrong = {**value, "entries": [entry, *value["entries"][1:]]}
+        assert not released.check(parse_violation(canonical(wrong) + b"\n", "v")).ok
