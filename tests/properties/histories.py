@@ -27,7 +27,7 @@ from troth.core.policy import NONE, Party, Policy
 from troth.core.presence import OpenedRow, Proof
 from troth.core.proof import ProofFile
 from troth.core.rows import Row, canonical_row, row_leaf
-from troth.core.sets import Details, bits_for, bucket_of, member_root
+from troth.core.sets import Credential, Details, bits_for, bucket_of, member_root
 from troth.core.standing import Known
 from troth.core.tiles import Frontier, Tiles, tile_path
 from troth.core.values import Record, Use
@@ -240,7 +240,7 @@ def _parties(record: Record) -> list[str]:
     return parties_of(Row(record.id, record.category, None, record.author, record.addressees))
 
 
-def credential_of(name: str):  # type: ignore[no-untyped-def]  # noqa: ANN201
+def credential_of(name: str) -> Credential:
     """The account and secret of a member by name."""
     return credential(int.from_bytes(sha256(name.encode()).digest()[:6], "big"))
 

@@ -54,6 +54,9 @@ _COMMANDS: Final = {
     "disclosures": ("troth.cli.disclosures:disclosures_", "What left, to whom; drawn with --flow."),
     "recalls": ("troth.cli.disclosures:recalls_", "What has to come back, and what is due."),
     "recall": ("troth.cli.disclosures:recall", "Remind, acknowledge, build a successor."),
+    "violation": ("troth.cli.holds:violation", "Prove that a release broke its word towards a member."),
+    "hold": ("troth.cli.holds:hold", "Legal hold by matter: open, close, list."),
+    "past": ("troth.cli.holds:past", "What left before Troth, judged by the terms of its day."),
     "verify": (
         "troth.cli.release:verify",
         "Check releases, proofs, certificates, receipts, checkpoints offline.",

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from troth.app import disclosures, logs, proofs, releases
+from troth.app import disclosures, logs, proofs, releases, violations
 from troth.app import home as homes
 from troth.cli.output import (
     NEW_FILE,
@@ -222,7 +222,9 @@ def verify(
     """Check releases, proofs, certificates, receipts, recalls, checkpoints offline. Exit status 1 if one fails."""
     ok = True
     for path in paths:
-        if disclosures.takes(path):
+        if violations.takes(path):
+            findings = violations.verify(path, manifest, policy, keys)
+        elif disclosures.takes(path):
             others = [*paths, *rests_on]
             findings = disclosures.verify_any(path, keys, [one for one in others if one != path], manifest)
         elif proofs.takes(path):

@@ -1,4 +1,4 @@
-"""Proofs that a release broke what its manifest claims: made by a member, checked by anybody (ledger.md, "The watermark").
+"""Proofs that a release broke what its manifest claims: made by a member, checked by anybody.
 
 Two kinds. **newer**: the member is in the release, and the log holds an entry of theirs, before the position that the
 manifest claims to honour and dated no later than the instant it asks about, that is newer than the ``head`` sealed for
@@ -72,7 +72,7 @@ class Opened:
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Violation:
-    """A proof as it is written. ``entries`` of the member (newest first if **newer**); ``world``, ``log`` if **denied**."""
+    """A proof as it is written. ``entries`` of the member, newest first if newer; ``world`` and ``log`` if denied."""
 
     kind: str
     presence: bytes
