@@ -221,6 +221,7 @@ def erase(path: str, subject: str, at: str | None, bodies: bool, yes: bool, json
         from troth.app import unlearning
 
         touched = unlearning.honour_all(home)
+    _recall(home, json_)
     if json_:
         print_json(receipt.as_json() | {"bodies_erased": erased})
     else:
@@ -240,11 +241,22 @@ def _append(path: str, events: Sequence[Event], json_: bool) -> None:
 
         answer = unlearning.record_and_honour(home, events)
         receipts, touched = answer["receipts"], answer["models"]
+    _recall(home, json_)
     if json_:
         print_json([{**one, "models": touched} for one in receipts] if touched else receipts)
         return
     click.echo(f"recorded at {count(receipts[-1]['position'])}")
     _say_touched(touched)
+
+
+def _recall(home: homes.Home, json_: bool) -> None:
+    """Open the recalls that follow, if anything ever left."""
+    if (home.path / "holdings").is_dir():
+        from troth.app import recalls
+
+        opened = recalls.sync(home)
+        if opened and not json_:
+            click.echo(f"{count(len(opened))} recalls were opened; see them with: troth recalls")
 
 
 def _say_touched(touched: Sequence[dict[str, Any]]) -> None:
