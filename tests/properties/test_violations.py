@@ -3,21 +3,26 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from itertools import count
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from tests.properties.histories import Released, honest, passed_over, smuggled, with_other
+from tests.properties.histories import POLICY, Released, honest, passed_over, smuggled, with_other
 from tests.properties.worlds import SCALE
 from troth.core.decide import combination, judge_party
 from troth.core.events import Choose, Objection
+from troth.core.findings import Findings
 from troth.core.standing import Known
 from troth.core.values import canonical
-from troth.core.violation import DENIED, NEWER, instant_of, parse_violation
+from troth.core.violation import DENIED, NEWER, check_violation, instant_of, parse_violation
 
 
-def first(make, seed: str) -> Released:  # type: ignore[no-untyped-def]  # noqa: ANN001
-    return next(found for number in count() if (found := make(f"{seed}/{number}")) is not None)
+def first(make: Callable[[str], Released | None], seed: str) -> Released:
+    found = (make(f"{seed}/{number}") for number in count())
+    return next(one for one in found if one is not None)
 
 
 @pytest.mark.parametrize("block", range(12 * SCALE))
@@ -120,3 +125,31 @@ def test_nothing_may_be_altered_or_left_out() -> None:
         entry = {**value["entries"][0], "salt": "00" * 32}
         wrong = {**value, "entries": [entry, *value["entries"][1:]]}
         assert not released.check(parse_violation(canonical(wrong) + b"\n", "v")).ok
+
+
+@settings(max_examples=60 * SCALE)
+@given(st.data())
+def test_whatever_is_done_to_a_file_is_said_and_not_thrown(data: st.DataObject) -> None:
+    released, shown = PLANTED
+    written = bytearray(shown)
+    for _ in range(data.draw(st.integers(1, 3))):
+        at = data.draw(st.integers(0, len(written) - 1))
+        written[at : at + data.draw(st.integers(0, 4))] = data.draw(
+            st.sampled_from([b"", b"0", b'"', b"\\ud800", b"[["])
+        )
+    findings = Findings("violation")
+    check_violation(bytes(written), released.signed, POLICY, findings, "v")
+    assert bytes(written) == shown or not findings.ok
+
+
+def _planted() -> tuple[Released, bytes]:
+    for number in count():
+        released = smuggled(f"file/{number}")
+        victim = _victim(released) if released else None
+        found = released.found(victim[0]) if released and victim else None
+        if released and victim and found:
+            return released, released.show(victim[0], found).write()
+    raise AssertionError
+
+
+PLANTED = _planted()

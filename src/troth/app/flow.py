@@ -64,7 +64,8 @@ def draw(found: Sequence[dict[str, Any]], title: str = "Who received what") -> s
     return (
         f"<svg xmlns='http://www.w3.org/2000/svg' width='{width}' height='{height}' viewBox='0 0 {width} {height}'"
         f" role='img'><title>{escape(title)}</title><desc>{escape(text)}</desc>"
-        f"<text x='20' y='28' {_FONT} font-size='16' font-weight='600'>{escape(title)}</text>{''.join(parts)}</svg>\n"
+        f"<text x='20' y='28' {_FONT} fill='currentColor' font-size='16' font-weight='600'>{escape(title)}</text>"
+        f"{''.join(parts)}</svg>\n"
     )
 
 

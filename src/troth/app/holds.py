@@ -16,7 +16,7 @@ import shutil
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from cryptography.exceptions import InvalidTag, UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hpke
@@ -297,7 +297,7 @@ def seal(home: Home, matter: Matter, about: dict[str, str | int], data: bytes) -
     return path
 
 
-def sealed_things(home: Home) -> Iterator[tuple[Path, dict[str, str]]]:
+def sealed_things(home: Home) -> Iterator[tuple[Path, dict[str, Any]]]:
     """Sealed files and what they say of themselves."""
     for path in sorted(_sealed(home).glob("*.sealed")):
         with path.open("rb") as file:

@@ -20,7 +20,7 @@ def as_alleged(story: Story) -> str:
     from troth_network.history import AFFILIATE, THIRD_PARTIES
 
     rows = len(story.disclosed)
-    found = [
+    found: list[dict[str, Any]] = [
         {
             "receipt": name,
             "rests_on": None,

@@ -95,6 +95,21 @@ def _list(value: object) -> list[Any]:
     return value if isinstance(value, list) else []
 
 
+@recipient.command("key")
+@click.argument("private", type=NEW_FILE)
+@as_json
+def key(private: Path, json_: bool) -> None:
+    """Run by a recipient: make the key pair it signs with. Only the public file leaves its hands. Needs no home."""
+    from troth.release.sign import new_key
+
+    public = private.with_suffix(".pub")
+    new_key(private, public)
+    if json_:
+        print_json({"private": str(private), "public": str(public)})
+    else:
+        click.echo(f"wrote {private} (keep it to yourself) and {public}")
+
+
 # disclosures
 
 

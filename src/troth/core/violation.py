@@ -22,7 +22,7 @@ from typing import Final, cast
 
 from troth.core.decide import Judge, combination
 from troth.core.entries import Act, Entry, commit, parse_entry, read_body
-from troth.core.errors import BadInput, Refused
+from troth.core.errors import BadInput, TrothError
 from troth.core.events import Event, MemberEvent, subject_of
 from troth.core.findings import Findings
 from troth.core.manifest import Manifest
@@ -112,6 +112,13 @@ def parse_violation(data: bytes, source: str) -> Violation:
         shape = Shape(json.loads(data), source)
     except (ValueError, RecursionError) as error:
         raise BadInput(f"{source} holds no JSON: {type(error).__name__}") from None
+    try:
+        return _read(shape, data, source)
+    except UnicodeError:
+        raise BadInput(f"{source} holds half a surrogate pair") from None
+
+
+def _read(shape: Shape, data: bytes, source: str) -> Violation:
     shape.need("type").as_one_of((TYPE,))
     checkpoint = shape.get("checkpoint")
     found = Violation(
@@ -183,8 +190,10 @@ def check_violation(
     try:
         check = _check_newer if found.kind == NEWER else _check_denied
         check(found, proof, signed.manifest, policy, findings)
-    except (BadInput, Refused) as error:
+    except TrothError as error:
         findings.error(error.message, source)
+    except (ValueError, RecursionError) as error:
+        findings.error(f"cannot be read: {type(error).__name__}", source)
     return found
 
 

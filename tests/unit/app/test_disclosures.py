@@ -192,3 +192,22 @@ def test_recipients_come_from_files(hands: Hands, tmp_path: Path) -> None:
         with pytest.raises(BadInput, match=says):
             recipients.add(hands.home, bad)
     assert hands.home.position == before
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"",
+        b"{}",
+        b"[]",
+        b'{"payload":',
+        b'{"payload": 1, "payloadType": 2, "signatures": 3}',
+        b"\xff" * 50,
+        b"[" * 10_000,
+    ],
+)
+def test_what_is_no_receipt_is_said(tmp_path: Path, data: bytes) -> None:
+    path = tmp_path / "r.json"
+    path.write_bytes(data)
+    assert not disclosures.takes(path)
+    assert not disclosures.verify(path, None).ok

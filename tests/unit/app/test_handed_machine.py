@@ -222,7 +222,7 @@ class Machine(RuleBasedStateMachine):
             if held.by_subject(member) is None:
                 openings.clear()  # the hold is over: destruction may follow
             for at, opening in openings.items():
-                assert holds.unseal(there[member, at], self.folder / "escrow.key") == opening  # type: ignore[index]
+                assert holds.unseal(there[member, at], self.folder / "escrow.key") == opening
 
     @invariant()
     def every_chain_verifies(self) -> None:
@@ -264,5 +264,5 @@ def _stage(stage: Hands) -> Iterator[None]:
 
 
 @pytest.mark.usefixtures("_stage")
-class TestHanded(Machine.TestCase):  # type: ignore[misc,valid-type,name-defined]
+class TestHanded(Machine.TestCase):  # type: ignore[misc,valid-type]
     """The machine, run."""
