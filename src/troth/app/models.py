@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from troth.app import logs
+from troth.app.holds import model_holds, model_seals
 from troth.app.home import Home
 from troth.core.entries import Act
 from troth.core.errors import BadInput, Place, Unavailable
@@ -66,7 +67,7 @@ def model_of(home: Home, name: str) -> ModelFolder:
         raise BadInput(
             f"there is no model {name!r}", place=Place(str(path)), remedy="list them with `troth models`"
         )
-    return ModelFolder(path)
+    return ModelFolder(path, model_holds(home), model_seals(home))
 
 
 def all_models(home: Home) -> list[ModelFolder]:
@@ -74,7 +75,9 @@ def all_models(home: Home) -> list[ModelFolder]:
     folder = models_path(home)
     if not folder.is_dir():
         return []
-    return [ModelFolder(path) for path in sorted(folder.iterdir()) if not path.name.startswith(".")]
+    holds, seals = model_holds(home), model_seals(home)
+    paths = [path for path in sorted(folder.iterdir()) if not path.name.startswith(".")]
+    return [ModelFolder(path, holds, seals) for path in paths]
 
 
 def backend_or_none(model: ModelFolder) -> Backend | None:

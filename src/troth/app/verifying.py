@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from troth.app import certificates, logs, proofs, releases
+from troth.app import certificates, disclosures, logs, proofs, releases, violations
 from troth.core.findings import Findings
 
 
@@ -16,8 +16,9 @@ def verify(
     policy: Path | None = None,
     release: Path | None = None,
     secret: Path | None = None,
+    rests_on: Sequence[Path] = (),
 ) -> Findings:
-    """Check a release, proof, certificate, receipt or checkpoint offline.
+    """Check a release, proof, certificate, receipt, recall or checkpoint offline.
 
     Args:
         path: the release's folder, or the file.
@@ -26,10 +27,15 @@ def verify(
             verifier key.
         release: for a proof: the folder of its release, or the release's signed manifest.
         secret: for a proof: the member's secret file; the proof must be about it.
+        rests_on: for a receipt of a disclosure: the receipts that it rests on.
 
     Raises:
         BadInput: a file cannot be read, or what a check needs was not named.
     """
+    if violations.takes(path):
+        return violations.verify(path, release, policy, keys)
+    if disclosures.takes(path):
+        return disclosures.verify_any(path, keys, list(rests_on), release)
     if proofs.takes(path):
         return proofs.verify(path, release, keys, secret)
     if logs.is_log_file(path):

@@ -56,6 +56,18 @@ _COMMANDS: Final = {
     "member": ("troth.cli.proofs:member", "Members' secrets, to prove with."),
     "directory": ("troth.cli.proofs:directory", "What binds accounts to secrets: seal, list."),
     "prove": ("troth.cli.proofs:prove", "Are a member's messages in a release? A proof either way."),
+    "recipient": ("troth.cli.disclosures:recipient", "Who may get something: add, list, show."),
+    "disclose": ("troth.cli.disclosures:disclose", "Give a release to a recipient, with a receipt."),
+    "countersign": (
+        "troth.cli.disclosures:countersign",
+        "Sign for a release that arrived, after recomputing it.",
+    ),
+    "disclosures": ("troth.cli.disclosures:disclosures_", "What left, to whom; drawn with --flow."),
+    "recalls": ("troth.cli.disclosures:recalls_", "What has to come back, and what is due."),
+    "recall": ("troth.cli.disclosures:recall", "Remind, acknowledge, build a successor."),
+    "violation": ("troth.cli.holds:violation", "Prove that a release broke its word towards a member."),
+    "hold": ("troth.cli.holds:hold", "Legal hold by matter: open, close, list."),
+    "past": ("troth.cli.holds:past", "What left before Troth, judged by the terms of its day."),
     "verify": (
         "troth.cli.release:verify",
         "Check releases, proofs, certificates, receipts, checkpoints offline.",

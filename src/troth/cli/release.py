@@ -194,13 +194,20 @@ def diff(before: Path, after: Path, json_: bool) -> None:
     "manifest",
     type=click.Path(path_type=Path),
     metavar="DIR|FILE",
-    help="For a proof: the folder of the release, or its signed manifest.",
+    help="For a proof or receipt: the folder of the release, or its signed manifest.",
 )
 @click.option(
     "--secret",
     type=click.Path(path_type=Path),
     metavar="FILE",
     help="For a proof: your secret file, to see that the proof is about you.",
+)
+@click.option(
+    "--rests-on",
+    multiple=True,
+    type=click.Path(exists=True, path_type=Path),
+    metavar="RECEIPT",
+    help="For a receipt: those that it rests on; receipts named together count as well.",
 )
 @as_json
 def verify(
@@ -209,12 +216,21 @@ def verify(
     policy: Path | None,
     manifest: Path | None,
     secret: Path | None,
+    rests_on: tuple[Path, ...],
     json_: bool,
 ) -> None:
-    """Check releases, proofs, certificates, receipts and checkpoints offline. Exit status 1 if one does not hold."""
+    """Check releases, proofs, certificates, receipts, recalls, checkpoints offline. Exit status 1 if one fails."""
     ok = True
     for path in paths:
-        findings = verifying.verify(path, keys, policy=policy, release=manifest, secret=secret)
+        others = [*paths, *rests_on]
+        findings = verifying.verify(
+            path,
+            keys,
+            policy=policy,
+            release=manifest,
+            secret=secret,
+            rests_on=[one for one in others if one != path],
+        )
         ok = ok and findings.ok
         if json_:
             print_json(findings.as_json())
