@@ -238,7 +238,7 @@ def _of_member(home: Home, kind: str, subject: str, as_of: int | None, folders: 
     if kind == "art15":
         return art15(facts, subject, copy)
     erasures = [position for position, event in facts.known.member(subject) if isinstance(event, Erase)]
-    return art19(facts, subject, copy, erasures, facts.acts_of("recall"))
+    return art19(facts, subject, copy, erasures)
 
 
 def _model(home: Home, facts: Facts, name: str) -> Trained:

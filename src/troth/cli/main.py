@@ -64,9 +64,8 @@ _COMMANDS: Final = {
     "watch": ("troth.cli.watch:watch", "What a change of published documents does; archives of them."),
     "paper": ("troth.cli.papers:paper", "Papers for members, regulators and courts, counted from the facts."),
     "requests": ("troth.cli.papers:requests", "Members' requests, and when each has to be answered."),
-        "troth.cli.exposure:exposure",
-        "Whom and what a claim would concern, counted from the facts.",
-    ),
+    "exposure": ("troth.cli.exposure:exposure", "Whom and what a claim would concern, counted."),
+    "dossier": ("troth.cli.dossier:dossier", "The reference network's affair as papers, in one go."),
     "canary": ("troth.cli.canary:canary", "Marks that tell whether a model was trained on them."),
     "audit": ("troth.cli.audit:audit", "Was this model trained on these messages?"),
 }

@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from troth.app import home as homes
-from troth.app import logs, proofs, releases
+from troth.app import exposure, logs, proofs, releases
 from troth.cli.output import (
     NEW_FILE,
     TEXT,
@@ -214,7 +214,9 @@ def verify(
     """Check releases, proofs, certificates, receipts and checkpoints offline. Exit status 1 if one does not hold."""
     ok = True
     for path in paths:
-        if proofs.takes(path):
+        if exposure.takes(path):
+            findings = exposure.verify(path, keys, policy)
+        elif proofs.takes(path):
             findings = proofs.verify(path, manifest, keys, secret)
         elif logs.is_log_file(path):
             findings = logs.verify(path, policy)

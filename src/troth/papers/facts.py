@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Final
@@ -15,7 +15,7 @@ from typing import Final
 from troth.core.entries import Act
 from troth.core.manifest import Manifest
 from troth.core.standing import Known
-from troth.core.values import Use, covers
+from troth.core.values import Use, covers, parse_instant
 from troth.core.written import Json
 from troth.papers.paper import Stand
 from troth.papers.relational import engine
@@ -95,6 +95,31 @@ class Trained:
     configuration: tuple[tuple[str, str], ...] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class Handed:
+    """A disclosure of a release as the ledger records it: to whom, when, and whether they countersigned."""
+
+    receipt: str
+    release: str
+    recipient: str
+    at: int
+    entries: tuple[int, ...]
+    countersigned: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Called:
+    """A recall of records from a recipient: when it was sent, by when to be done, what was answered."""
+
+    recall: str
+    release: str
+    recipient: str
+    at: str
+    due: str
+    answer: str
+    entries: tuple[int, ...]
+
+
 @dataclass
 class Facts:
     """The ledger before a position, for forms.
@@ -138,6 +163,48 @@ class Facts:
                 )
             )
         return found
+
+    @cached_property
+    def disclosures(self) -> list[Handed]:
+        """What was handed to whom, in ledger order; the steps of one receipt together."""
+        found: dict[str, Handed] = {}
+        for position, act in self.acts_of("disclosure"):
+            said = act.details
+            receipt = str(said.get("receipt") or position)
+            if "recipient" not in said or "release" not in said:
+                continue
+            signed = str(said.get("step")) == "countersigned"
+            old = found.get(receipt)
+            at = parse_instant(str(said["at"])) if old is None else old.at
+            entries = (*(old.entries if old else ()), position)
+            countersigned = signed or (old is not None and old.countersigned)
+            found[receipt] = Handed(
+                receipt, str(said["release"]), str(said["recipient"]), at, entries, countersigned
+            )
+        return list(found.values())
+
+    @cached_property
+    def recalls(self) -> list[Called]:
+        """What was called back from whom, in ledger order; the steps of one recall together."""
+        to = {one.receipt: one.recipient for one in self.disclosures}
+        found: dict[str, Called] = {}
+        for position, act in self.acts_of("recall"):
+            said = act.details
+            name = str(said.get("recall"))
+            if "release" in said and name not in found:
+                recipient = to.get(str(said.get("receipt")), "")
+                found[name] = Called(
+                    name, str(said["release"]), recipient, str(said.get("at")), str(said.get("due_at")),
+                    "no answer recorded", (position,),
+                )  # fmt: skip
+            elif name in found:
+                old = found[name]
+                answer = old.answer
+                if "not_deleted" in said:
+                    kept = number(said["not_deleted"])
+                    answer = "all deleted" if not kept else f"deleted but for {kept:,} records"
+                found[name] = replace(old, answer=answer, entries=(*old.entries, position))
+        return list(found.values())
 
     @cached_property
     def by_release(self) -> dict[str, Released]:

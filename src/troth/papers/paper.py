@@ -11,6 +11,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Final, TypeAlias
 
+import numpy as np
+import numpy.typing as npt
+
 from troth.core.note import encode64
 from troth.core.values import canonical, format_instant
 from troth.core.written import Json
@@ -39,6 +42,37 @@ Value: TypeAlias = str | int | tuple[str, ...] | Table
 
 
 @dataclass(frozen=True, slots=True)
+class Behind:
+    """Ledger positions behind a figure, however many: ranges ``(first, last)``, or beyond MAX_RANGES a digest.
+
+    The digest is SHA-256 over the positions in order, each as eight bytes, big-endian.
+    """
+
+    count: int
+    ranges: tuple[tuple[int, int], ...]
+    sha256: str | None = None
+
+    @classmethod
+    def of(cls, positions: npt.ArrayLike) -> Behind:
+        """The positions of an array, in any order."""
+        numbers = np.unique(np.asarray(positions, np.int64))
+        if not numbers.size:
+            return cls(0, ())
+        breaks = np.flatnonzero(np.diff(numbers) != 1)
+        if breaks.size >= MAX_RANGES:
+            return cls(int(numbers.size), (), hashlib.sha256(numbers.astype(">u8").tobytes()).hexdigest())
+        firsts, lasts = numbers[np.r_[0, breaks + 1]], numbers[np.r_[breaks, numbers.size - 1]]
+        pairs = zip(firsts.tolist(), lasts.tolist(), strict=True)
+        return cls(int(numbers.size), tuple((first, last) for first, last in pairs))
+
+    def as_json(self) -> dict[str, Json]:
+        """Plain JSON values."""
+        if self.sha256 is not None:
+            return {"count": self.count, "sha256": self.sha256}
+        return {"count": self.count, "ranges": [list[Json](one) for one in self.ranges]}
+
+
+@dataclass(frozen=True, slots=True)
 class Field:
     """One field of a paper.
 
@@ -58,7 +92,7 @@ class Field:
     value: Value | None = None
     blank: str | None = None
     query: str | None = None
-    entries: tuple[int, ...] = ()
+    entries: tuple[int, ...] | Behind = ()
     erased: tuple[int, ...] = ()
     note: str | None = None
 
@@ -80,10 +114,11 @@ class Field:
                 found["value"] = self.value
         if self.query is not None:
             found["query"] = self.query
-        if self.entries:
-            found["entries"] = positions_json(self.entries)
+        behind = self.entries if isinstance(self.entries, Behind) else Behind.of(self.entries)
+        if behind.count:
+            found["entries"] = behind.as_json()
         if self.erased:
-            found["rests_on_erased"] = positions_json(self.erased)
+            found["rests_on_erased"] = Behind.of(self.erased).as_json()
         if self.note is not None:
             found["note"] = self.note
         return found
@@ -167,25 +202,6 @@ class Paper:
             "words": [{"word": word, "meaning": meaning} for word, meaning in self.words],
             **({"document": self.document} if self.document is not None else {}),
         }
-
-
-def positions_json(positions: Iterable[int]) -> dict[str, Json]:
-    """Positions as ranges ``[first, last]``; beyond MAX_RANGES their number and a digest alone.
-
-    The digest is SHA-256 over the positions in order, written in decimal, one a line.
-    """
-    numbers = sorted(set(positions))
-    found: list[list[int]] = []
-    for one in numbers:
-        if found and found[-1][1] == one - 1:
-            found[-1][1] = one
-        else:
-            found.append([one, one])
-    answer: dict[str, Json] = {"count": len(numbers)}
-    if len(found) <= MAX_RANGES:
-        return answer | {"ranges": [list[Json](one) for one in found]}
-    text = "".join(f"{one}\n" for one in numbers).encode()
-    return answer | {"sha256": hashlib.sha256(text).hexdigest()}
 
 
 def paper_bytes(paper: dict[str, Json]) -> bytes:

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from troth.core.entries import Act
 from troth.core.events import Attributes, Choose, Consent, Erase, MemberEvent, Notice, Objection, Withdraw
 from troth.core.standing import Standing
 from troth.core.values import covers, format_day, format_instant
-from troth.core.written import Json
 from troth.papers.facts import Facts, category, party, purpose
 from troth.papers.model_forms import WORDS
 from troth.papers.paper import NOT_KNOWN, Field, Paper, Section, Table, table
@@ -174,14 +172,17 @@ def art30(facts: Facts, purpose_name: str, crowd: Crowd) -> Paper:
 
 
 def _disclosed(facts: Facts, releases: set[str]) -> Table:
-    rows = []
-    for position, act in facts.acts_of("disclosure"):
-        if str(act.details.get("release")) in releases:
-            who = str(act.details.get("recipient") or act.details.get("to") or "")
-            rows.append(
-                (str(act.details.get("release")), party(who) if who else "not named", f"entry {position}")
-            )
-    return table(("Release", "Recipient", "Ledger"), rows)
+    rows = [
+        (
+            one.release,
+            party(one.recipient),
+            "yes" if one.countersigned else "no",
+            ", ".join(map(str, one.entries)),
+        )
+        for one in facts.disclosures
+        if one.release in releases
+    ]
+    return table(("Release", "Recipient", "Countersigned", "Entries"), rows)
 
 
 def said(event: MemberEvent) -> tuple[str, str]:
@@ -253,6 +254,9 @@ def art15(facts: Facts, subject: str, copy: Copy) -> Paper:
             entries=positions,
             erased=copy.erased,
             query="all entries under this account",
+            note="Entries of members were erased; which of them were yours is not known any more."
+            if copy.erased
+            else None,
         ),
         _records(copy),
         Field(
@@ -372,9 +376,7 @@ def _records(copy: Copy) -> Field:
     )
 
 
-def art19(
-    facts: Facts, subject: str, copy: Copy, erasures: Sequence[int], recalls: Sequence[tuple[int, Act]]
-) -> Paper:
+def art19(facts: Facts, subject: str, copy: Copy, erasures: Sequence[int]) -> Paper:
     """Who was told of a member's erasure, GDPR Art. 19: recipients of releases that held them, and their answers."""
     inside = {one.release for one in copy.presence if one.rows}
     unknown = {one.release for one in copy.presence if one.rows is None}
@@ -382,13 +384,20 @@ def art19(
     for one in facts.releases:
         if one.release in inside and one.use.recipient != "operator":
             held.setdefault(one.use.recipient, []).append(one.entry)
-    told = _answers(recalls, inside)
+    for handed in facts.disclosures:
+        if handed.release in inside:
+            held.setdefault(handed.recipient, []).extend(handed.entries)
+    recalls = [one for one in facts.recalls if one.release in inside]
     rows: list[tuple[str | int, ...]] = []
     for name in sorted(held):
-        for when, reply, entry in told.get(
-            name, [("not told as far as the ledger shows", "no answer recorded", "")]
-        ):
-            rows.append((party(name), ", ".join(map(str, held[name])), when, reply, entry))
+        entries = ", ".join(map(str, sorted(held[name])))
+        told = [one for one in recalls if one.recipient == name]
+        rows += [
+            (party(name), entries, one.at, one.due, one.answer, ", ".join(map(str, one.entries)))
+            for one in told
+        ]
+        if not told:
+            rows.append((party(name), entries, "not told as far as the ledger shows", "—", "—", "—"))
     events = [
         event
         for event in Standing(facts.known, facts.known.member(subject), facts.stand.time).events
@@ -406,23 +415,35 @@ def art19(
         Field(
             "recipients",
             "Recipients of releases that held the member, whether they were told, and what they answered",
-            table(("Recipient", "Release entries", "Told", "Answer", "Recall entry"), rows),
-            entries=tuple(
-                sorted({*(at for positions in held.values() for at in positions), *(at for at, _ in recalls)})
+            table(
+                (
+                    "Recipient",
+                    "Entries of what they got",
+                    "Told",
+                    "To be done by",
+                    "Answer",
+                    "Entries of that",
+                ),
+                rows,
             ),
-            query="release entries whose rows hold the member, recall entries of these releases",
+            entries=tuple(
+                sorted(
+                    {
+                        *(at for positions in held.values() for at in positions),
+                        *(at for one in recalls for at in one.entries),
+                    }
+                )
+            ),
+            query="release and disclosure entries whose rows hold the member, recall entries of these releases",
         ),
     ]
-    if unknown or copy.erased:
+    if unknown:
         fields.append(
             Field(
                 "unknown",
                 "Releases of which it is not known whether they held the member",
-                blank=f"{NOT_KNOWN}: "
-                + (
-                    "; ".join(sorted({one.reason or "" for one in copy.presence if one.rows is None}))
-                    or "entries about the member were erased"
-                ),
+                blank=f"{NOT_KNOWN}: {len(unknown)} releases; "
+                + "; ".join(sorted({one.reason or "" for one in copy.presence if one.rows is None})),
                 entries=tuple(facts.by_release[one].entry for one in sorted(unknown)),
             ),
         )
@@ -436,17 +457,3 @@ def art19(
         (Section("Who was told", tuple(fields)),),
         words=WORDS,
     )
-
-
-def _answers(
-    recalls: Iterable[tuple[int, Act]], releases: set[str]
-) -> Mapping[str, list[tuple[str, str, str]]]:
-    found: dict[str, list[tuple[str, str, str]]] = {}
-    for position, act in recalls:
-        said_: dict[str, Json] = act.details
-        if str(said_.get("release")) not in releases:
-            continue
-        name = str(said_.get("recipient") or said_.get("to") or "")
-        answer = str(said_.get("answer") or said_.get("status") or "no answer recorded")
-        found.setdefault(name, []).append((str(said_.get("at") or ""), answer, f"entry {position}"))
-    return found
