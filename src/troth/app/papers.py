@@ -262,8 +262,12 @@ def _croissant(home: Home, about: str, as_of: int | None, folders: Sequence[Path
     path = Path(about)
     named = [*folders, *([path] if path.is_dir() else [])]
     facts = facts_of(home, as_of, (), named)
+    digest = _digest(home, path) if path.is_dir() else None
     wanted = [
-        one for one in facts.releases if one.manifest is not None and (one.release == about or path.is_dir())
+        one
+        for one in facts.releases
+        if one.manifest is not None
+        and (one.manifest_digest == digest or (digest is None and one.release == about))
     ]
     if not wanted or wanted[-1].manifest is None:
         raise BadInput(

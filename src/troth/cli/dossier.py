@@ -13,12 +13,18 @@ import click
 from troth.cli.output import as_json, print_json
 
 if TYPE_CHECKING:
+    from troth.app.home import Home
     from troth.papers.paper import Paper
     from troth_network.network import Network
     from troth_network.pipelines import Disclosed
     from troth_network.story import Story
 
 _CLAIM = "claim.yaml"
+_NAMES = {
+    "members": "Members of the class who",
+    "records": "Records of a member who",
+    "disclosures": "Disclosures of records of a member who",
+}
 
 
 @click.command()
@@ -68,7 +74,9 @@ def _write(network: Network, story: Story, out: Path) -> list[Path]:
     counted = exposure.expose(
         home, claim, disclosed=(disclosed,), folders=folders, notice=out / "class-notice.csv"
     )
-    kept = exposure.expose(home, claim, folders=folders)
+    promised = out / "as-promised.csv"
+    papers.write_private(promised, _allowed(home, alleged))
+    kept = exposure.expose(home, claim, disclosed=(promised,), folders=folders)
     exposure.bundle(home, counted, out / "exposure-as-alleged")
     exposure.bundle(home, kept, out / "exposure-as-promised")
     facts = papers.facts_of(home, None, (), folders)
@@ -86,26 +94,46 @@ def _write(network: Network, story: Story, out: Path) -> list[Path]:
     return [out / "index.html", *written]
 
 
+def _recipients() -> list[str]:
+    from troth_network.pipelines import RECIPIENTS
+
+    return [one for one in RECIPIENTS if one != "operator"]
+
+
 def _past(alleged: list[Disclosed]) -> bytes:
     from troth_network.days import iso
-    from troth_network.pipelines import PURPOSE, RECIPIENTS
+
+    rows = [(one.record.id, to, iso(one.at)) for one in alleged for to in _recipients()]
+    return _csv(rows, "the pipeline's transfer log, simulated", "certain")
+
+
+def _allowed(home: Home, alleged: list[Disclosed]) -> bytes:
+    """What of it Troth would have let out, each record asked for on the day it left."""
+    import ibis
+
+    from troth.app.decisions import open_gate, records_of
+    from troth.core.values import Use
+    from troth_network.days import iso
+    from troth_network.pipelines import PURPOSE
+
+    rows = []
+    records = records_of(home)
+    for at in sorted({one.at for one in alleged}):
+        ids = ibis.memtable({"left": [one.record.id for one in alleged if one.at == at]})
+        left = records.semi_join(ids, records.id == ids.left)
+        for to in _recipients():
+            allowed = open_gate(home, Use(PURPOSE, to), at).allowed(left).select("id").to_pyarrow()
+            rows += [(name, to, iso(at)) for name in sorted(allowed["id"].to_pylist())]
+    return _csv(rows, "Troth's decision as of the day the record left", "computed")
+
+
+def _csv(rows: list[tuple[str, str, str]], evidence: str, confidence: str) -> bytes:
+    from troth_network.pipelines import PURPOSE
 
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(("record", "recipient", "purpose", "at", "evidence", "confidence"))
-    for one in alleged:
-        for recipient in RECIPIENTS:
-            if recipient != "operator":
-                writer.writerow(
-                    (
-                        one.record.id,
-                        recipient,
-                        PURPOSE,
-                        iso(one.at),
-                        "the pipeline's transfer log, simulated",
-                        "certain",
-                    )
-                )
+    writer.writerows((name, to, PURPOSE, at, evidence, confidence) for name, to, at in rows)
     return text.getvalue().encode()
 
 
@@ -140,7 +168,7 @@ def _figures(paper: Paper) -> list[tuple[str, str]]:
     for reading, words in READINGS.items():
         for one in paper.fields:
             name, _, key = one.key.partition(".")
-            if name == reading and key in ("members", "records", "disclosures"):
+            if name == reading and key in _NAMES:
                 said = f"{one.value:,}" if isinstance(one.value, int) else str(one.blank).split(":")[0]
-                found.append((f"{key.capitalize()}: members who {words}", said))
+                found.append((f"{_NAMES[key]} {words}", said))
     return found

@@ -46,6 +46,8 @@ WHERE p.account IS NOT NULL AND p.account <> '' {place}
 PLACE: Final = """AND EXISTS (SELECT 1 FROM spans_of_jurisdiction AS s WHERE s.subject = p.account
     AND s.start <= c.given_at AND c.given_at < s.stop AND s.jurisdiction IN (SELECT unnest($places::VARCHAR[])))"""
 
+PARTIES_IN_ORDER: Final = ("author", "addressee")
+
 WHO: Final = {
     ("author",): "[c.author]",
     ("addressee",): "list_distinct(c.addressees)",
@@ -152,7 +154,7 @@ def count(connection: duckdb.DuckDBPyConnection, claim: Claim) -> None:
             str(one) for (one,) in found
             if one is not None and any(specificity(place, str(one), claim.before) for place in places)
         ]  # fmt: skip
-    who = WHO[tuple(one for one in ("author", "addressee") if one in claim.parties)]
+    who = WHO[tuple(one for one in PARTIES_IN_ORDER if one in claim.parties)]
     connection.execute(PARTIES.format(who=who, place=PLACE if places is not None else ""), listed)
     for reading in claim.readings:
         more = {"filed": claim.filed_at} if reading == "ever" else {}
@@ -210,10 +212,11 @@ def _stated(claim: Claim) -> Section:
     )
     fields = (
         Field("claim.class", "The class", f"members of the tier {claim.tier} who {' or '.join(how[one] for one in claim.parties)}"
-              f" such a record{places}"),
+              f" such a record{places}",
+              query=_flat(PARTIES.format(who=WHO[tuple(one for one in PARTIES_IN_ORDER if one in claim.parties)], place="" if claim.jurisdictions is None else PLACE))),
         Field("claim.records", "Records", tuple(map(category, claim.categories))),
         Field("claim.disclosures", "Disclosures", f"to {', '.join(map(party, claim.recipients))}, for"
-              f" {', '.join(map(purpose, claim.purposes))}, {when}"),
+              f" {', '.join(map(purpose, claim.purposes))}, {when}", query=_flat(CHOSEN)),
         Field("claim.filed", "Filed", format_instant(claim.filed_at)[:10]),
     )  # fmt: skip
     return Section(
@@ -297,8 +300,12 @@ def _class(connection: duckdb.DuckDBPyConnection, facts: Facts, reading: str, no
               query=_flat(BY_RECIPIENT.format(reading=reading)), entries=behind, erased=erased,
               note="A member or record in two rows counts in both.")
     )  # fmt: skip
-    text = f"Reading “{READINGS[reading]}”. The class is made by: {_flat(how)}"
-    return Section(f"The class, if it means members who {READINGS[reading]}", tuple(fields), text)
+    made = Field(
+        f"{reading}.how", "How the class is made", f"parties of the chosen records who {READINGS[reading]}", query=_flat(how),
+        note="“parties” and “chosen” are made from the claim's words; their queries stand under them above.",
+    )  # fmt: skip
+    text = "Each figure below counts only these people, each once however many accounts they have."
+    return Section(f"The class, if it means members who {READINGS[reading]}", (made, *fields), text)
 
 
 def _nothing(claim: Claim, basis: Basis) -> Iterator[Field]:

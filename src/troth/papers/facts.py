@@ -25,6 +25,7 @@ PARTIES: Final = {
     "third_party": "a third party",
     "processor": "a processor: it works for the operator and has no use of its own",
 }
+_NAMES: Final = {"inmail": "InMail"}
 PURPOSES: Final = {
     "train": "training of models",
     "train.generative": "training of generative models",
@@ -50,8 +51,10 @@ def purpose(name: str) -> str:
 
 
 def category(name: str) -> str:
-    """A category of records in words: ``private_message.inmail`` is "private message, inmail"."""
-    return name.replace("_", " ").replace(".", ", ")
+    """A category of records in words: ``private_message.inmail`` is "private message (InMail)"."""
+    kind, _, more = name.partition(".")
+    words = kind.replace("_", " ")
+    return f"{words} ({_NAMES.get(more, more.replace('_', ' '))})" if more else words
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from troth.core.terms import Audience, Membership
-from troth.core.values import format_instant
+from troth.core.values import covers, format_instant
 from troth.papers.facts import Facts, party, purpose
 from troth.papers.model_forms import WORDS
 from troth.papers.paper import Field, Paper, Section, table
@@ -19,7 +19,8 @@ def timeline(facts: Facts) -> Paper:
             quotes = "; ".join(
                 clause.quote
                 for clause in one.clauses
-                if clause.quote and any(p.startswith("train") for p in clause.purposes)
+                if clause.quote
+                and any(covers(one_, "train") or covers("train", one_) for one_ in clause.purposes)
             )
             row = (format_instant(one.published_at)[:10], format_instant(one.effective_at)[:10], f"{one.document} {one.version}",
                    _audience(one.audience), quotes or "nothing on training", placed.position)  # fmt: skip
