@@ -15,7 +15,7 @@ _SUFFIX: Final = ".parquet"
 _COLUMNS: Final = (
     ("id", "sc:Text", "Id of the record"),
     ("category", "sc:Text", "Kind of the record"),
-    ("created_at", "sc:Integer", "When it was written, in microseconds since 1970 UTC"),
+    ("created_at", "sc:DateTime", "When it was written, UTC"),
     ("author", "sc:Text", "Account of who wrote it"),
     ("title", "sc:Text", "Title, where it has one"),
     ("body", "sc:Text", "Text"),
