@@ -27,13 +27,13 @@ from troth.core.merkle import leaf_hash, root
 from troth.core.note import decode64, encode64
 from troth.core.policy import cosignatures
 from troth.core.shape import Shape
-from troth.core.values import any_covers, canonical, parse_instant
+from troth.core.values import FIRST_INSTANT, any_covers, canonical, parse_instant
 from troth.core.verify import MAX_ENVELOPE_BYTES, read_envelope, signed_by
 from troth.core.written import Json
 from troth.intake.yaml_files import read_yaml
 from troth.papers.claims import Claim, read_claim
 from troth.papers.exposure import Basis, Past, count, exposure, notice_list
-from troth.papers.facts import Facts
+from troth.papers.facts import Facts, Stated, category
 from troth.papers.paper import Paper
 from troth.papers.relational import engine, load_attributes, load_people
 from troth.release.sign import load_public, load_signer, seal_statement
@@ -114,7 +114,10 @@ def expose(
             load_attributes(connection, ledger.bodies(facts.stand.position))
             load_people(connection, [(one.account, one.subject) for one in joins.values()])
             _load_records(home, connection, records)
-            past = tuple(_load_past(connection, one) for one in disclosed)
+            past = (
+                *(_load_stated(connection, one) for one in facts.stated),
+                *(_load_past(connection, one) for one in disclosed),
+            )
             missing = _load_handed(connection, facts, claim, folders)
             count(connection, claim)
             basis = Basis(began, past, missing, _witnesses(home, facts))
@@ -227,7 +230,32 @@ def _load_past(connection: duckdb.DuckDBPyConnection, path: Path) -> Past:
         ) from None
     except duckdb.Error as error:
         raise _unreadable(str(path), error) from None
-    return Past(path.name, digest, int(rows[0]) if rows else 0, *shares)
+    return Past(path.name, digest, int(rows[0]) if rows else 0, shares[0], shares[1])
+
+
+def _load_stated(connection: duckdb.DuckDBPyConnection, one: Stated) -> Past:
+    """Add what an imported row of the past stands for: every record of its categories written in its time.
+
+    A record of unknown time counts too: nobody can say that it was not among them.
+    """
+    _make_disclosed(connection)
+    there = [str(name) for (name,) in connection.execute("SELECT DISTINCT category FROM records").fetchall()]
+    rows = connection.execute(
+        "INSERT INTO disclosed SELECT id, $to, $purpose, $at::BIGINT FROM records"
+        " WHERE category IN (SELECT unnest($categories::VARCHAR[]))"
+        " AND (created_at IS NULL OR (created_at <= $at::BIGINT AND created_at >= $since::BIGINT))",
+        {
+            "to": one.recipient,
+            "purpose": one.purpose,
+            "at": one.when,
+            "since": one.since if one.since is not None else FIRST_INSTANT,
+            "categories": [name for name in there if any_covers(one.categories, name)],
+        },
+    ).fetchone()
+    said = f"entry {one.entry} of the ledger: every record of {', '.join(map(category, one.categories))} written by then"
+    return Past(
+        said, "in the ledger", int(rows[0]) if rows else 0, (one.evidence,), (one.confidence,), one.entry
+    )
 
 
 def _make_disclosed(connection: duckdb.DuckDBPyConnection) -> None:

@@ -123,6 +123,7 @@ class Past:
     rows: int
     evidence: tuple[str, ...]
     confidence: tuple[str, ...]
+    entry: int | None = None
 
 
 @dataclass
@@ -234,11 +235,12 @@ def _known(facts: Facts, claim: Claim, basis: Basis) -> Section:
             (one.name, one.rows, ", ".join(one.evidence), ", ".join(one.confidence), one.sha256)
             for one in basis.past
         ]
-        headings = ("File", "Disclosures", "Evidence", "Confidence", "SHA-256")
+        headings = ("File or entry", "Disclosures", "Evidence", "Confidence", "SHA-256")
         fields.append(
-            Field("known.past", "Disclosures from before the ledger that were handed in", table(headings, rows),
-                  query="rows of the files named with --disclosed",
-                  note="What is counted below for that time is what these files state. What they leave out is not known.")
+            Field("known.past", "Disclosures from before the ledger that were imported or handed in", table(headings, rows),
+                  query="imported entries of the past, rows of the files named with --disclosed",
+                  entries=tuple(one.entry for one in basis.past if one.entry is not None),
+                  note="What is counted below for that time is what these state. What they leave out is not known.")
         )  # fmt: skip
     else:
         fields.append(Field("known.past", "Disclosures from before the ledger", blank=_before(basis)))
@@ -256,7 +258,7 @@ def _known(facts: Facts, claim: Claim, basis: Basis) -> Section:
 def _before(basis: Basis) -> str:
     return (
         f"{NOT_KNOWN}: the ledger began on {format_instant(basis.began)[:10]}, and no record of disclosures from before"
-        " was handed in"
+        " was imported or handed in"
     )
 
 

@@ -123,6 +123,20 @@ class Called:
     entries: tuple[int, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class Stated:
+    """A disclosure from before Troth, as it was imported: all records of some categories written in some time."""
+
+    entry: int
+    recipient: str
+    purpose: str
+    categories: tuple[str, ...]
+    since: int | None
+    when: int
+    evidence: str
+    confidence: str
+
+
 @dataclass
 class Facts:
     """The ledger before a position, for forms.
@@ -185,6 +199,29 @@ class Facts:
                 receipt, str(said["release"]), str(said["recipient"]), at, entries, countersigned
             )
         return list(found.values())
+
+    @cached_property
+    def stated(self) -> list[Stated]:
+        """Disclosures from before Troth that were imported into the ledger, in ledger order."""
+        found = []
+        for position, act in self.acts_of("disclosure"):
+            said = act.details
+            if said.get("step") != "past" or said.get("kind") != "disclosure":
+                continue
+            listed, since = said.get("what"), said.get("since")
+            found.append(
+                Stated(
+                    position,
+                    str(said["who"]),
+                    str(said["purpose"]),
+                    tuple(str(one) for one in listed) if isinstance(listed, list) else ("any",),
+                    None if since is None else parse_instant(str(since)),
+                    parse_instant(str(said["when"])),
+                    str(said["evidence"]),
+                    str(said["confidence"]),
+                )
+            )
+        return found
 
     @cached_property
     def recalls(self) -> list[Called]:

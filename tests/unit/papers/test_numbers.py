@@ -9,9 +9,11 @@ from typing import Any
 import troth
 from tests.unit.papers.conftest import World
 from troth.app import exposure, papers
+from troth.core.entries import Act
 from troth.core.events import Attributes, Erase
 from troth.core.standing import Standing
 from troth.core.values import any_covers, format_instant, parse_instant
+from troth.core.written import Json
 from troth.papers.claims import Claim
 from troth.papers.exposure import amount, price
 from troth_network import pipelines
@@ -214,3 +216,34 @@ def test_the_notice_list_is_the_class(world: World) -> None:
     assert path.stat().st_mode & 0o077 == 0
     assert all(parse_instant(row[1]) < parse_instant("2024-09-18") for row in rows)
     assert format_instant(min(parse_instant(row[1]) for row in rows)) == "2024-08-15T00:00:00Z"
+
+
+def test_the_imported_past_is_counted(world: World) -> None:
+    claim = exposure.read_claim_file(world.claim)
+    when = parse_instant("2024-09-01")
+    details: dict[str, Json] = {
+        "step": "past", "kind": "disclosure", "who": "third_party:acme", "purpose": "train.generative",
+        "what": ["private_message"], "since": "2023-01-01T00:00:00Z", "when": "2024-09-01T00:00:00Z",
+        "evidence": "a contract", "confidence": "likely", "past": "0" * 64,
+    }  # fmt: skip
+    position = world.home.append([Act("disclosure", details)])[0].position
+    found = answers(exposure.expose(world.home, world.claim, as_of=position + 1).paper.as_json())
+    everybody = standings(world)
+    gone = [
+        one
+        for one in world.network.records
+        if one.category == "private_message.inmail"
+        and (one.created_at is None or parse_instant("2023-01-01") <= one.created_at <= when)
+    ]
+    people: set[str] = set()
+    records = set()
+    for one in gone:
+        for name in {name for name in (one.author, *one.addressees) if name}:
+            if name in everybody and everybody[name].attribute("tier", when) == claim.tier:
+                people.add(name)
+                records.add(one.id)
+    assert found["when_disclosed.members"] == len(people) > 0
+    assert found["when_disclosed.records"] == len(records) == found["when_disclosed.disclosures"]
+    assert f"entry {position}" in found["known.past"][0][0]
+    with_nothing = exposure.expose(world.home, world.claim, as_of=position).paper
+    assert any(one.blank and one.key == "when_sent.members" for one in with_nothing.fields)
