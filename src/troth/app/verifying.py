@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from troth.app import certificates, disclosures, logs, proofs, releases, violations
+from troth.app import certificates, disclosures, exposure, logs, proofs, releases, violations
 from troth.core.findings import Findings
 
 
@@ -32,6 +32,8 @@ def verify(
     Raises:
         BadInput: a file cannot be read, or what a check needs was not named.
     """
+    if exposure.takes(path):
+        return exposure.verify(path, keys, policy)
     if violations.takes(path):
         return violations.verify(path, release, policy, keys)
     if disclosures.takes(path):

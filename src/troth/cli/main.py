@@ -79,6 +79,10 @@ _COMMANDS: Final = {
     "unlearn": ("troth.cli.models:unlearn", "Make a model again without what was taken back."),
     "replay": ("troth.cli.models:replay", "Train what a certificate names again, and compare."),
     "watch": ("troth.cli.watch:watch", "What a change of published documents does; archives of them."),
+    "paper": ("troth.cli.papers:paper", "Papers for members, regulators and courts, counted from the facts."),
+    "requests": ("troth.cli.papers:requests", "Members' requests, and when each has to be answered."),
+    "exposure": ("troth.cli.exposure:exposure", "Whom and what a claim would concern, counted."),
+    "dossier": ("troth.cli.dossier:dossier", "The reference network's affair as papers, in one go."),
     "canary": ("troth.cli.canary:canary", "Marks that tell whether a model was trained on them."),
     "audit": ("troth.cli.audit:audit", "Was this model trained on these messages?"),
 }

@@ -351,6 +351,19 @@ class Ledger:
             return "differs" if row is None else "erased"
         return "matches" if row[1] is not None and commit(row[1], row[2]) == row[0] else "differs"
 
+    def opening(self, position: int) -> tuple[bytes, bytes] | None:
+        """Salt and body of an entry, which open its commitment to others; None: there is none, or it was erased."""
+        row = self._select("SELECT salt, body FROM entries WHERE position = ?", (position,)).fetchone()
+        return None if row is None or row[0] is None or row[1] is None else (bytes(row[0]), bytes(row[1]))
+
+    def erased(self, stop: int) -> list[tuple[int, str]]:
+        """Position and public type of the entries before a position whose bodies were erased, in order."""
+        rows = self._select(
+            "SELECT position, type FROM entries WHERE body IS NULL AND position < ? ORDER BY position",
+            (stop,),
+        )
+        return [(int(position), str(kind)) for position, kind in rows]
+
     def last_public(self) -> int:
         """The position of the last entry that concerns no single member; -1 where there is none."""
         row = self._select(
