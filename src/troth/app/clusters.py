@@ -19,6 +19,7 @@ from troth.core.manifest import File, Manifest
 from troth.gate import spark
 from troth.gate.gate import Tally
 from troth.release import spread
+from troth.release.engine import BATCH
 from troth.release.folder import NewFile, building
 from troth.release.layout import MEMBERS
 from troth.release.seal import Content, Facts, Sealed, SealedSet, finish
@@ -114,7 +115,7 @@ class _Opened:
         self._keep("secrets", _SECRETS, map(_secrets, accounts.batches()))
         secrets = self._read("secrets")
         without = subjects.join(secrets, "subject", "left_anti")
-        for more, batch in enumerate(spark.batches(spark.table_of(without), directories.BATCH)):
+        for more, batch in enumerate(spark.batches(spark.table_of(without), BATCH)):
             missing = batch.column(0).to_pylist()
             accounts.ensure(missing)
             self._keep(f"secrets-{more}", _SECRETS, [_secrets(accounts.of(missing))])

@@ -19,7 +19,7 @@ from troth.core.events import MemberEvent
 from troth.core.reasons import VERDICTS
 from troth.core.values import Record, Use, check_instant
 from troth.core.written import Json
-from troth.gate import duck, spark
+from troth.gate import duck, spark, tables
 from troth.gate.gate import SPARK, Gate, Source, Summary, open_records, summarise
 from troth.gate.plan import SmallSide, allowed, decided
 from troth.intake.marks import Marks
@@ -144,6 +144,15 @@ def read_parquet(home: Home, source: str | Path) -> ir.Table:
     Raises:
         BadInput: no such file, or no Parquet.
     """
+    if tables.is_table(source):
+        rows = tables.pin(str(source)).rows
+        if home.config.engine == SPARK:
+            raise BadInput(
+                "is a Delta table, which is read by DuckDB here",
+                place=Place(str(source)),
+                remedy="give Spark a frame of it: spark.read.format('delta')",
+            )
+        return duck.read_dataset(rows, home.config.threads, home.config.memory)
     read = spark.read_parquet if home.config.engine == SPARK else duck.read_parquet
     return read(source, home.config.threads, home.config.memory)
 
@@ -156,7 +165,14 @@ def files_of(home: Home, source: Source | None) -> list[Path]:
     """The files that records come from, as far as they come from files."""
     if source is None:
         return [*sorted(home.records_path.glob("*.parquet")), *Marks(home.records_path).files()]
+    if tables.is_table(source):
+        return []
     return duck.parquet_files(source) if isinstance(source, str | Path) else []
+
+
+def at_one_version(source: Source | None) -> Source | None:
+    """The same source; of a table that keeps its history, by the name of the version that is its newest now."""
+    return tables.pin(str(source)).name if tables.is_table(source) else source
 
 
 def stamps_of(home: Home, source: Source | None) -> Stamps:
@@ -209,7 +225,7 @@ def numbered(home: Home, source: Source | None, columns: Sequence[str]) -> ir.Ta
     if source is None:
         files = sorted(home.records_path.glob("*.parquet"))
         return open_records(_marked(home, duck.numbered(files, columns, *limits))) if files else None
-    if isinstance(source, str | Path):
+    if isinstance(source, str | Path) and not tables.is_table(source):
         return open_records(duck.numbered(duck.parquet_files(source), columns, *limits))
     return None
 

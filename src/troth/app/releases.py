@@ -20,6 +20,7 @@ from troth.app import membersets, outside
 from troth.app.decisions import (
     HomeGate,
     Progress,
+    at_one_version,
     files_of,
     is_on_spark,
     numbered,
@@ -34,7 +35,7 @@ from troth.core.manifest import File, Manifest
 from troth.core.rows import FIELDS
 from troth.core.values import Use, format_instant
 from troth.core.written import Json
-from troth.gate import duck
+from troth.gate import duck, tables
 from troth.gate.gate import TALLIED, Source, Summary, Tally
 from troth.ledger.store import clock
 from troth.release.check import KIND, read_manifest, verify_release
@@ -160,6 +161,7 @@ def build_from(  # noqa: PLR0913 - the options of one command, all by keyword
             remedy="name another place",
         )
     release = name or _new_name()
+    source = at_one_version(source)
     recorded: list[int] = []
     before = stamps_of(home, source)
 
@@ -175,6 +177,8 @@ def build_from(  # noqa: PLR0913 - the options of one command, all by keyword
         membersets.making(home, gate, release, with_set=with_set) as making,
     ):
         inputs = [digester.submit(_file, path) for path in files_of(home, source)]
+        if tables.is_table(source):
+            inputs.append(digester.submit(lambda: tables.pin(str(source)).input))
         tally = Tally()
         if is_on_spark(home, source):
             from troth.app import clusters

@@ -12,6 +12,7 @@ import duckdb
 import ibis
 import ibis.expr.types as ir
 import pyarrow as pa
+import pyarrow.dataset as ds
 from ibis.backends.duckdb import Backend
 
 from troth.core.errors import BadInput, Place, TrothError, Unavailable
@@ -53,6 +54,14 @@ def read_parquet(
         return connect(threads, memory).read_parquet(literal, hive_partitioning=False, union_by_name=True)
     except duckdb.Error as error:
         raise _explained(str(source if isinstance(source, str | Path) else files[0]), error) from None
+
+
+def read_dataset(rows: ds.Dataset, threads: int | None = None, memory: str | None = None) -> ir.Table:
+    """An Arrow dataset as an Ibis table, read anew and as far as needed each time."""
+    backend = connect(threads, memory)
+    view = ibis.util.gen_name("dataset")
+    backend.con.register(view, rows)
+    return backend.table(view)
 
 
 PLACE: Final = "place"
