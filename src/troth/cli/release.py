@@ -15,6 +15,7 @@ from troth.cli.output import (
     as_of_option,
     at_option,
     count,
+    engine_options,
     print_json,
     print_table,
     progress,
@@ -37,6 +38,7 @@ def release() -> None:
 @at_option
 @as_of_option
 @records_option
+@engine_options
 @click.option(
     "--out", type=click.Path(path_type=Path), required=True, metavar="DIR", help="The folder to make."
 )
@@ -65,10 +67,13 @@ def build(
     name: str | None,
     left_out: Path | None,
     no_set: bool,
+    engine: str | None,
+    threads: int | None,
+    memory: str | None,
     json_: bool,
 ) -> None:
     """Build a sealed release of what a use may have."""
-    home = homes.open_home(path)
+    home = homes.limited(homes.open_home(path), engine, threads, memory)
     with progress("building") as report:
         built = releases.build(
             home,
