@@ -332,11 +332,6 @@ class Ledger:
         )
         return [(one.position, one.what) for one in _stored(rows) if isinstance(one.what, Act)]
 
-    def opening(self, position: int) -> tuple[bytes, bytes] | None:
-        """The salt and body of an entry, which open its commitment; None: erased, or there is no such entry."""
-        row = self._select("SELECT salt, body FROM entries WHERE position = ?", (position,)).fetchone()
-        return None if row is None or row[0] is None or row[1] is None else (bytes(row[0]), bytes(row[1]))
-
     def types(self) -> list[tuple[str, int]]:
         """How many entries there are of each public type."""
         rows = self._select("SELECT type, COUNT(*) FROM entries GROUP BY type ORDER BY type")
