@@ -167,7 +167,7 @@ def files_of(home: Home, source: Source | None) -> list[Path]:
         return [*sorted(home.records_path.glob("*.parquet")), *Marks(home.records_path).files()]
     if tables.is_table(source):
         return []
-    return duck.parquet_files(source) if isinstance(source, str | Path) else []
+    return parquet_files(source) if isinstance(source, str | Path) else []
 
 
 def at_one_version(source: Source | None) -> Source | None:
@@ -226,7 +226,7 @@ def numbered(home: Home, source: Source | None, columns: Sequence[str]) -> ir.Ta
         files = sorted(home.records_path.glob("*.parquet"))
         return open_records(_marked(home, duck.numbered(files, columns, *limits))) if files else None
     if isinstance(source, str | Path) and not tables.is_table(source):
-        return open_records(duck.numbered(duck.parquet_files(source), columns, *limits))
+        return open_records(duck.numbered(parquet_files(source), columns, *limits))
     return None
 
 

@@ -33,7 +33,7 @@ def verify(
         BadInput: a file cannot be read, or what a check needs was not named.
     """
     if exposure.takes(path):
-        return exposure.verify(path, keys, policy)
+        return exposure.verify(path, keys or (), policy)
     if violations.takes(path):
         return violations.verify(path, release, policy, keys)
     if disclosures.takes(path):
