@@ -22,6 +22,7 @@ from troth.core.written import Json
 from troth.gate import duck, spark, tables
 from troth.gate.gate import SPARK, Gate, Source, Summary, open_records, summarise
 from troth.gate.plan import SmallSide, allowed, decided
+from troth.gate.sources import parquet_files
 from troth.intake.marks import Marks
 
 if TYPE_CHECKING:
