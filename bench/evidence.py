@@ -24,7 +24,7 @@ from troth.learning.scores import LOSS, REPLY_MATCHES, score_set
 
 RESULTS = Path(__file__).with_name("results")
 CURVE = Path(__file__).parent.parent / "src" / "troth" / "learning" / "tiny-curve.json"
-_BODY = 60
+_BODY = 30
 """Letters of a message before its mark: the messages are short, so that a run is."""
 _RATES = {"full": 1e-3, "lora": 1e-2}
 _LEVEL = 0.05
@@ -36,7 +36,7 @@ def base(folder: Path) -> Path:
 
     if not (folder / "config.json").is_file():
         model = tiny.untrained()
-        tiny.train(model, tiny.messages(0, 2_000), epochs=2, rate=2e-3, seed=0)
+        tiny.train(model, tiny.messages(0, 4_000), epochs=3, rate=2e-3, seed=0)
         tiny.save(model, folder)
     return folder
 
@@ -69,7 +69,7 @@ def run(
     chance = random.Random(seed)  # noqa: S311 - a benchmark repeats itself
     beacon = Beacon("bench", 1, chance.randbytes(32))
     placed = {one.id: one.draw(one.root(), beacon) for group in sets.values() for one in group}
-    texts = tiny.messages(1_000 + seed, 600)
+    texts = tiny.messages(1_000 + seed, 200)
     for name, _, count in groups:
         for one in sets[name]:
             bodies = tiny.messages(chance.randrange(10**9), count)
@@ -104,7 +104,7 @@ def _trained(folder: Path, seed: int, way: str, texts: list[str]) -> Any:  # noq
     model = GPT2LMHeadModel.from_pretrained(base(folder / "base"), local_files_only=True)
     if way == "lora":
         model = tiny.with_lora(model, seed)
-    tiny.train(model, texts, epochs=1, rate=_RATES[way], seed=seed)
+    tiny.train(model, texts, epochs=2, rate=_RATES[way], seed=seed)
     return Local(tiny.save(model, folder / f"{way}-{seed}"))
 
 
@@ -116,6 +116,14 @@ def speed(folder: Path) -> float:
     started = time.monotonic()
     score_set(target, new_set(0, "speed", CODE, 10_000), LOSS)
     return time.monotonic() - started
+
+
+def write_curve(runs: list[dict[str, Any]], candidates: int) -> None:
+    """The p-values by number of messages, for plans that have no calibration of their own."""
+    found = {
+        count: [round(p, 6) for one in runs for p in one["p_values"][name]] for name, _, count in _GROUPS
+    }
+    CURVE.write_text(json.dumps({"candidates": candidates, "calibration": found}) + "\n", encoding="utf-8")
 
 
 def table(runs: list[dict[str, Any]]) -> str:
@@ -137,17 +145,17 @@ def table(runs: list[dict[str, Any]]) -> str:
 
 
 _GROUPS = [("30 members x 4", 30, 4), ("30 members x 16", 30, 16), ("members x 32", 2, 32)]
-_CURVE_GROUPS = [(f"{count} messages", 10, count) for count in (1, 2, 4, 8, 16, 32)]
 _REPLY_GROUPS = [("members x 32", 3, 32), ("members x 64", 3, 64)]
 
 
 @click.command()
 @click.option("--seeds", default=10, show_default=True)
-@click.option("--candidates", default=200, show_default=True, help="Of each set; K + 1.")
+@click.option("--candidates", default=60, show_default=True, help="Of each set; K + 1.")
 @click.option("--folder", type=click.Path(path_type=Path), default=Path(".bench/evidence"), show_default=True)
-@click.option("--what", default="power,curve,reply,speed", show_default=True)
+@click.option("--what", default="power,reply,speed", show_default=True)
+@click.option("--ways", default="full,lora", show_default=True, help="Of training, for power.")
 @click.option("--threads", default=1, show_default=True)
-def main(seeds: int, candidates: int, folder: Path, what: str, threads: int) -> None:
+def main(seeds: int, candidates: int, folder: Path, what: str, ways: str, threads: int) -> None:
     """Measure power and speed, print tables, and write them to bench/results."""
     import torch
 
@@ -155,7 +163,7 @@ def main(seeds: int, candidates: int, folder: Path, what: str, threads: int) -> 
     folder.mkdir(parents=True, exist_ok=True)
     day = datetime.now(UTC).date().isoformat()
     for part in what.split(","):
-        found, text = _part(part, seeds, candidates, folder)
+        found, text = _part(part, seeds, candidates, folder, ways.split(","))
         record = {"machine": measure.machine(), "threads": threads, "candidates": candidates, "found": found}
         asked = f"--seeds {seeds} --candidates {candidates} --what {part} --threads {threads}"
         command = f"python -m bench.evidence {asked}"
@@ -166,32 +174,22 @@ def main(seeds: int, candidates: int, folder: Path, what: str, threads: int) -> 
         click.echo(text)
 
 
-def _part(part: str, seeds: int, candidates: int, folder: Path) -> tuple[Any, str]:
+def _part(part: str, seeds: int, candidates: int, folder: Path, asked: list[str]) -> tuple[Any, str]:
     if part == "speed":
         seconds = round(speed(folder), 1)
         return seconds, f"A member's test with K = 9,999 on the tiny model: {seconds} s"
+    carrier = REPLY if part == "reply" else CODE
+    groups = {"power": _GROUPS, "reply": _REPLY_GROUPS}[part]
+    first, ways = {"power": (1, asked), "reply": (101, ["full"])}[part]
+    found = []
+    for seed, way in ((seed, way) for seed in range(first, first + seeds) for way in ways):
+        # What is there already is not made again: a long run goes on where it stopped.
+        kept = folder / f"{part}-{way}-{seed}-{candidates}.json"
+        if not kept.is_file():
+            kept.write_text(json.dumps(run(folder, seed, way, groups, carrier=carrier, size=candidates)))
+        found.append(_said(json.loads(kept.read_text())))
     if part == "power":
-        asked = [(seed, way) for seed in range(1, seeds + 1) for way in _RATES]
-        found = [_said(run(folder, seed, way, _GROUPS, carrier=CODE, size=candidates)) for seed, way in asked]
-        return found, table(found)
-    if part == "reply":
-        asked = [(seed, "full") for seed in range(101, 101 + max(1, seeds // 3))]
-        found = [
-            _said(run(folder, seed, way, _REPLY_GROUPS, carrier=REPLY, size=candidates))
-            for seed, way in asked
-        ]
-        return found, table(found)
-    found = [
-        _said(run(folder, seed, "full", _CURVE_GROUPS, carrier=CODE, size=candidates))
-        for seed in range(51, 51 + max(1, seeds // 2))
-    ]
-    calibration = {
-        count: [round(p, 6) for one in found for p in one["p_values"][name]]
-        for name, _, count in _CURVE_GROUPS
-    }
-    CURVE.write_text(
-        json.dumps({"candidates": candidates, "calibration": calibration}) + "\n", encoding="utf-8"
-    )
+        write_curve([one for one in found if one["way"] == "full"], candidates)
     return found, table(found)
 
 

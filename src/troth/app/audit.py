@@ -17,6 +17,7 @@ from troth.core.entries import Act
 from troth.core.errors import BadInput, Place, Refused
 from troth.core.significance import Wager, fisher, holm, rank_p
 from troth.core.values import format_instant
+from troth.core.written import Json
 from troth.learning import power as powers
 from troth.learning.scores import SCORES, TEXT_ONLY, estimate, score_set
 from troth.learning.targets import Estimate, Report, Target, unheard
@@ -117,6 +118,9 @@ def audit(home: Home, canaries: Canaries, question: Question, report: Report = u
     for held in canaries.sets:
         check_set(promised(history, held.set.id), held.set)
     found = Audit(_asked(canaries, history, question))
+    if question.remote:
+        # Before the first question: whoever runs the endpoint knows the candidates from then on, also if we fail.
+        home.append([Act("canary", {**_about(canaries, question), "action": "show"})])
     results = []
     for number, held in enumerate(canaries.sets):
 
@@ -133,26 +137,25 @@ def audit(home: Home, canaries: Canaries, question: Question, report: Report = u
         "reference": question.reference.digest if question.reference else "",
         "result": _digest(found.tests),
     }
-    details = {
+    details: dict[str, Json] = {
+        **_about(canaries, question),
         "action": "test",
-        "campaign": canaries.campaign,
-        "score": found.asked["score"],
-        "remote": question.remote,
+        "score": str(found.asked["score"]),
         "inputs": dict(found.inputs),
     }
     found.entry = home.append([Act("canary", details)])[0].position
     return found
 
 
+def _about(canaries: Canaries, question: Question) -> dict[str, Json]:
+    return {"campaign": canaries.campaign, "model": question.target.digest}
+
+
 def _check_age(history: History, question: Question) -> None:
     if question.trained_by is None:
         return
     known = [(one.at, f"was opened (entry {one.position})") for one in history.opened.values()]
-    known += [
-        (one.at, f"was shown to an endpoint (entry {one.position})")
-        for one in history.tested
-        if one.details.get("remote")
-    ]
+    known += [(one.at, f"was shown to an endpoint (entry {one.position})") for one in history.shown]
     for at, what in known:
         if at < question.trained_by:
             raise Refused(

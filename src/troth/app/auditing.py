@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from troth.app import releases
+from troth.app import logs, releases
 from troth.app.home import Home
 
 
@@ -33,10 +33,24 @@ def overview(home: Home) -> dict[str, Any]:
         kinds = Counter(dict(ledger.types()))
     return {
         "head": head,
-        "checkpoint": None,
+        "log": _log(home),
         "types": dict(kinds.most_common()),
         "releases": releases.listed(home)[::-1][:10],
     }
+
+
+def _log(home: Home) -> dict[str, Any] | None:
+    """The public log as it stands: its newest checkpoint, and who cosigned it."""
+    if home.config.origin is None:
+        return None
+    published = logs.open_log(home).published()
+    text = None if published is None else published.note.write().decode()
+    return {"text": text, **logs.status(home).as_json()}
+
+
+def check_log(home: Home) -> list[str]:
+    """Derive the public log anew from the ledger; what is wrong, empty if nothing is."""
+    return logs.check(home) if home.config.origin is not None else []
 
 
 def openings(home: Home, positions: Sequence[int]) -> list[Opening]:
@@ -51,7 +65,7 @@ def openings(home: Home, positions: Sequence[int]) -> list[Opening]:
 def check(home: Home) -> list[str]:
     """Derive the whole ledger anew; what is wrong, empty if nothing is."""
     with home.reading() as ledger:
-        return ledger.check()
+        return ledger.check() + check_log(home)
 
 
 def accesses(home: Home, rows: Callable[..., list[tuple[Any, ...]]]) -> list[dict[str, Any]]:

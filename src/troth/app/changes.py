@@ -86,7 +86,9 @@ def what_if(
     with home.reading() as ledger:
         ledger.check_references(events, written.places)
         head = ledger.size
-        known, after, told = (ledger.known(head) for _ in range(3))
+    known, after, told = (home.known(head)[0] for _ in range(3))
+    # Accounts are told one by one, whoever is behind them.
+    each = home.known(head, joined=False)[0] if home.joins(head) else None
     new = [(head + index, event) for index, event in enumerate(events)]
     now = instant_or_now(at)
     if at is None:
@@ -97,6 +99,8 @@ def what_if(
         if isinstance(event, Terms)
     ]
     _add(after, new)
+    if each is not None:
+        _add(each, new)
     _add(told, new)
     _add(told, notices)
     records = open_records(records_of(home) if source is None else bound(home, source))
@@ -110,7 +114,7 @@ def what_if(
         after_told=heard,
         moved=_moved(tables[0], tables[2]),
         to_tell={
-            f"{event.document} {event.version}": untold(after, Placed(position, event), now)
+            f"{event.document} {event.version}": untold(each or after, Placed(position, event), now)
             for position, event in new
             if isinstance(event, Terms)
         },
@@ -189,8 +193,19 @@ def reach(home: Home, document: str, version: str, at: int | str | None = None) 
     Raises:
         BadInput: there is no such version.
     """
-    known, _ = home.known()
+    known, _ = home.known(joined=False)
     return reach_of(known, find_version(known, document, version), instant_or_now(at))
+
+
+def reach_in_effect(home: Home, document: str, version: str) -> Reach:
+    """Who will have been told of a version when it takes effect, or was by now if it did.
+
+    Raises:
+        BadInput: there is no such version.
+    """
+    known, _ = home.known()
+    placed = find_version(known, document, version)
+    return reach_of(known, placed, max(instant_or_now(None), placed.terms.effective_at))
 
 
 def reach_of(known: Known, placed: Placed, now: int) -> Reach:
@@ -220,7 +235,7 @@ def find_version(known: Known, document: str, version: str) -> Placed:
 
 def notices(home: Home) -> list[tuple[int, Notice]]:
     """All notices in ledger order."""
-    known, _ = home.known()
+    known, _ = home.known(joined=False)
     found = list(known.audience_notices)
     for history in known.members.values():
         found += [(position, event) for position, event in history if isinstance(event, Notice)]

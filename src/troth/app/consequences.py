@@ -7,15 +7,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import pyarrow.compute as pc
-
-from troth.app import membership, releases
+from troth.app import membership, models, releases, unlearning
 from troth.app.home import Home
 from troth.app.serving import ServedHome
 from troth.core.errors import TrothError
 from troth.core.written import Json
+from troth.intake.theirs import count_rows_of
 from troth.ledger.store import clock
-from troth.release.load import load
 
 Step = Callable[[str, dict[str, Any]], None]
 
@@ -55,22 +53,11 @@ def holdings(home: Home, subject: str) -> list[Holding]:
                 str(details["recipient"]),
                 str(details["at"]),
                 entry,
-                _rows_of(path, subject),
+                count_rows_of(sorted(path.glob("data/*.parquet")), subject),
                 int(str(details["rows"])),
             )
         )
     return found
-
-
-def _rows_of(path: Path, subject: str) -> int:
-    rows = 0
-    for batch in load(path):
-        author = pc.fill_null(pc.equal(batch["author"], subject), fill_value=False).to_pylist()
-        addressees = batch["addressees"].to_pylist()
-        rows += sum(
-            mine or subject in (others or ()) for mine, others in zip(author, addressees, strict=True)
-        )
-    return rows
 
 
 def follow(home: ServedHome, subject: str, done: Collection[str], step: Step) -> None:
@@ -88,7 +75,37 @@ def follow(home: ServedHome, subject: str, done: Collection[str], step: Step) ->
         ]
         step("releases", {"releases": listed})
     if "models" not in done:
-        step("models", {"models": []})
+        unlearning.honour_all(home)
+        waiting = [one for one in models.listed(home) if one["withdrawals_waiting"]]
+        step(
+            "models",
+            {"models": [{"model": one["model"], "what": str(one["consequence"])} for one in waiting]},
+        )
+    if "certificate" not in done:
+        _make_again(home, step)
+
+
+def _make_again(home: ServedHome, step: Step) -> None:
+    """Make every model again from which something was taken back, and say which certificates came of it."""
+    made: list[Json] = []
+    for one in models.listed(home):
+        if one["status"] == "unlearning":
+            name = str(one["model"])
+            answer = unlearning.unlearn(home, name)
+            certificates = answer["made"]
+            made += [{"model": name, "certificate": Path(str(path)).name} for path in certificates]  # type: ignore[union-attr]
+    if made:
+        step("certificate", {"certificates": made})
+
+
+def certificate_of(home: Home, model: str, name: str) -> bytes | None:
+    """The bytes of a model's certificate; None where there is none of that name."""
+    for one in models.listed(home):
+        if one["model"] == model:
+            for path in one["certificates"]:  # type: ignore[union-attr]
+                if Path(str(path)).name == name:
+                    return Path(str(path)).read_bytes()
+    return None
 
 
 def built(home: Home, purpose: str, recipient: str, at: str | None) -> dict[str, Json]:

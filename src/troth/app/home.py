@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import glob
+import json
 import os
 import secrets
 import shutil
@@ -15,6 +16,7 @@ from typing import Final
 from troth.core.entries import Act
 from troth.core.errors import BadInput, Conflict, Place
 from troth.core.events import Event
+from troth.core.identity import Join, accounts_of, joins_of, share
 from troth.core.shape import Shape
 from troth.core.standing import Known
 from troth.core.values import check_instant, parse_instant
@@ -32,7 +34,7 @@ class Config:
     """What ``troth.yaml`` says. Sizes in bytes; ``threads`` and ``memory`` None: what the engine takes by itself.
 
     ``origin`` is the name of the home's public log, None if it has none; ``publish``: whether each command that
-    appends also publishes.
+    appends also publishes. ``ledger`` is the address of a PostgreSQL database, None for the file in the home.
     """
 
     free_space_floor: int = FREE_SPACE_FLOOR
@@ -40,6 +42,7 @@ class Config:
     memory: str | None = None
     origin: str | None = None
     publish: bool = True
+    ledger: str | None = None
 
 
 class Home:
@@ -116,7 +119,21 @@ class Home:
 
     def reading(self) -> Ledger:
         """The ledger, for reading; close it."""
+        if self.config.ledger is not None:
+            from troth.ledger.postgres import PostgresLedger
+
+            return PostgresLedger.read(self.config.ledger)
         return Ledger.read(self.ledger_path)
+
+    def open_to_write(self) -> Ledger:
+        """The ledger, opened for writing as the configuration says; close it. ``writing`` is what operations use."""
+        if self.config.ledger is not None:
+            from troth.ledger.postgres import PostgresLedger
+
+            return PostgresLedger.write(self.config.ledger)
+        ledger = Ledger.write(self.ledger_path)
+        ledger.free_space_floor = self.config.free_space_floor
+        return ledger
 
     @contextmanager
     def writing(self) -> Iterator[Ledger]:
@@ -128,8 +145,7 @@ class Home:
         from troth.app import logs
 
         logs.before_writing(self)
-        with Ledger.write(self.ledger_path) as ledger:
-            ledger.free_space_floor = self.config.free_space_floor
+        with self.open_to_write() as ledger:
             before = ledger.size
             logs.check_writable(self, before)
             yield ledger
@@ -143,8 +159,16 @@ class Home:
         with self.reading() as ledger:
             return ledger.size
 
-    def known(self, as_of: int | None = None, subjects: Iterable[str] | None = None) -> tuple[Known, int]:
+    def known(
+        self, as_of: int | None = None, subjects: Iterable[str] | None = None, *, joined: bool = True
+    ) -> tuple[Known, int]:
         """What is known before a position (None: the head), and that position.
+
+        Args:
+            as_of: the position.
+            subjects: of whom; None: of all.
+            joined: whether what was said under one account of a subject counts for the others (see
+                ``troth.core.identity``), as verdicts have it; False: each account for itself.
 
         Raises:
             BadInput: the ledger does not reach that position.
@@ -157,7 +181,17 @@ class Home:
                     remedy=f"ask for a position from 0 to {head}",
                 )
             position = head if as_of is None else as_of
-            return ledger.known(position, subjects), position
+            joins = joins_of(ledger.member_acts(position)) if joined else {}
+            if subjects is not None and joins:
+                subjects = [one for asked in subjects for one in accounts_of(asked, joins)]
+            known = ledger.known(position, subjects)
+            share(known, joins)
+            return known, position
+
+    def joins(self, as_of: int | None = None) -> dict[str, Join]:
+        """The accounts that are joined to subjects, by account, as known before a position (None: the head)."""
+        with self.reading() as ledger:
+            return joins_of(ledger.member_acts(as_of))
 
     def append(
         self,
@@ -238,12 +272,13 @@ def read_events_files(paths: Iterable[Path], kinds: tuple[type, ...] | None = No
     return found
 
 
-def init(path: Path | str, origin: str | None = None) -> Home:
+def init(path: Path | str, origin: str | None = None, ledger_address: str | None = None) -> Home:
     """Make a new home: ledger, log, keys (0600) and configuration, all or nothing.
 
     Args:
         path: the folder.
         origin: the name of its public log, such as ``example.com/log``; None: a name made from its key.
+        ledger_address: the address of a PostgreSQL database to keep the ledger in; None: a file in the home.
 
     Raises:
         Conflict: something is there already.
@@ -271,11 +306,13 @@ def init(path: Path | str, origin: str | None = None) -> Home:
         key = logs.new_log_key(home, origin)
         logs.set_up(home, key)
         public = public_key_text(home.public_key_path)
-        with Ledger.create(home.ledger_path) as ledger:
+        with _new_ledger(home, ledger_address) as ledger:
             ledger.append([Act("key", {"use": "release", "public": public, "log": str(key)})])
             logs.open_log(Home(making, Config(origin=key.name))).publish(ledger)
         config = making / CONFIG
         settings = f"format: {_FORMAT}\nfree_space_floor_mib: {FREE_SPACE_FLOOR // _MIB}\n"
+        if ledger_address is not None:
+            settings += f"ledger: {json.dumps(ledger_address)}\n"
         config.write_text(settings + logs.log_settings(key))
         _sync(config)
         _sync(making)
@@ -288,6 +325,14 @@ def init(path: Path | str, origin: str | None = None) -> Home:
         shutil.rmtree(making, ignore_errors=True)
         raise
     return open_home(target)
+
+
+def _new_ledger(home: Home, address: str | None) -> Ledger:
+    if address is None:
+        return Ledger.create(home.ledger_path)
+    from troth.ledger.postgres import PostgresLedger
+
+    return PostgresLedger.create(address)
 
 
 def open_home(path: Path | str) -> Home:
@@ -317,13 +362,14 @@ def open_home(path: Path | str) -> Home:
             f"this home is of format {version}; this Troth knows up to {_FORMAT}", remedy="use a newer Troth"
         )
     floor, threads, memory = (shape.get(key) for key in ("free_space_floor_mib", "threads", "memory"))
-    log = shape.get("log")
+    log, ledger = shape.get("log"), shape.get("ledger")
     config = Config(
         free_space_floor=floor.as_count() * _MIB if floor else FREE_SPACE_FLOOR,
         threads=threads.as_count() if threads else None,
         memory=memory.as_text() if memory else None,
         origin=log.need("origin").as_text() if log else None,
         publish=log is None or log.need("publish").as_one_of(("automatic", "manual")) == "automatic",
+        ledger=ledger.as_text() if ledger else None,
     )
     if log:
         log.close()

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from troth.app.home import Home
+from troth.app.topics import keep_up
 from troth.intake.importing import Intake
 from troth.intake.kinds import Job, importer_of
 from troth.intake.mail import DEFAULT_CATEGORY, import_mail
@@ -38,7 +40,8 @@ def mail(
     progress: Progress = _unheard,
 ) -> ImportReport:
     """Import mail; see ``troth.intake.mail.import_mail``."""
-    return import_mail(intake_of(home, dry_run=dry_run, progress=progress), paths, category=category)
+    with _kept_up(home, dry_run=dry_run):
+        return import_mail(intake_of(home, dry_run=dry_run, progress=progress), paths, category=category)
 
 
 def tables(
@@ -50,7 +53,8 @@ def tables(
     progress: Progress = _unheard,
 ) -> ImportReport:
     """Import tables; see ``troth.intake.tables.import_table``."""
-    return import_table(intake_of(home, dry_run=dry_run, progress=progress), paths, mapping=mapping)
+    with _kept_up(home, dry_run=dry_run):
+        return import_table(intake_of(home, dry_run=dry_run, progress=progress), paths, mapping=mapping)
 
 
 def export(
@@ -69,7 +73,18 @@ def export(
     """
     intake = intake_of(home, dry_run=dry_run, progress=progress)
     importer = importer_of(kind)
-    return intake.take(importer.items(Job(tuple(paths), intake.now, progress)))
+    with _kept_up(home, dry_run=dry_run):
+        return intake.take(importer.items(Job(tuple(paths), intake.now, progress)))
+
+
+@contextmanager
+def _kept_up(home: Home, *, dry_run: bool) -> Iterator[None]:
+    """Look for the topics that this home asked for in what an import brings, also where it ends in damage."""
+    try:
+        yield
+    finally:
+        if not dry_run:
+            keep_up(home)
 
 
 def arrow(home: Home, table: pa.Table) -> ImportReport:

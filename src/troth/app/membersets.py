@@ -13,6 +13,7 @@ from troth.app.decisions import HomeGate
 from troth.app.home import Home
 from troth.core.errors import BadInput, Corrupt, Place
 from troth.core.manifest import File, Manifest
+from troth.ledger.store import check_free_space
 from troth.release.folder import Building, NewFile, building, write_file
 from troth.release.inside import Inside
 from troth.release.layout import LEAVES, MANIFEST, MEMBERS
@@ -84,10 +85,13 @@ def making(home: Home, gate: HomeGate, release: str, *, with_set: bool) -> Itera
 
     Raises:
         BadInput: there is a release of this id already.
+        Unavailable: the disk is nearly full.
     """
     if not with_set:
         yield None
         return
+    # Before anything is written: the ledger would refuse the release only at the end.
+    check_free_space(home.accounts_path, home.config.free_space_floor)
     home.sets_path.mkdir(mode=0o700, exist_ok=True)
     if folder(home, release).exists():
         raise BadInput(

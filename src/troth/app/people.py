@@ -8,6 +8,7 @@ from troth.app import holds
 from troth.app.home import Home, instant_or_now
 from troth.core.errors import BadInput
 from troth.core.events import Attributes, Erase
+from troth.core.identity import accounts_of, joins_of
 from troth.intake.subjects import read_subjects
 from troth.ledger.accounts import Accounts
 from troth.ledger.store import Receipt, clock
@@ -47,7 +48,7 @@ def _says_something_new(event: Attributes, before: list[Attributes]) -> bool:
 
 
 def erase(home: Home, subject: str, at: int | str | None, *, bodies: bool = False) -> tuple[Receipt, int]:
-    """Record a member's erasure; with ``bodies`` the bodies and salts of their earlier entries go for good.
+    """Record an erasure of all accounts of a member; with ``bodies`` bodies and salts of earlier entries go for good.
 
     The entry of the erasure itself stays: it is the proof that it was honoured.
     """
@@ -58,10 +59,20 @@ def erase(home: Home, subject: str, at: int | str | None, *, bodies: bool = Fals
             remedy="erase the bodies on the day itself",
         )
     with home.writing() as ledger:
-        earlier = [position for position, _ in ledger.history(subject)]
-        receipt = ledger.append([Erase(subject, now)])[0]
-        # What a legal hold keeps is sealed before it is erased; the entry says so.
-        holds.seal_erased(home, ledger, subject, earlier if bodies else [], receipt.position)
+        acts = ledger.member_acts()
+        accounts = accounts_of(subject, joins_of(acts))
+        earlier = [position for one in accounts for position, _ in ledger.history(one)]
+        # The erasure of each account stands by itself, so that the joins can go too.
+        concerned = {*accounts, subject}
+        earlier += [
+            position
+            for position, act in acts
+            if {act.details.get("account"), act.details.get("subject")} & concerned
+        ]
+        receipt = ledger.append([Erase(one, now) for one in dict.fromkeys((subject, *accounts))])[0]
+        # What a legal hold keeps is sealed before it is erased; an entry says so.
+        names = (subject, *accounts)
+        holds.seal_erased(home, ledger, names, earlier if bodies else [], receipt.position)
         erased = ledger.erase(earlier) if bodies else 0
     # From here on nobody can tell which tags and labels were theirs, unless they show their secret.
     Accounts(home.accounts_path).forget(subject, now, clock())

@@ -286,7 +286,8 @@ def _record(home: Home, manifest: Manifest, digest: str, pinned: bool) -> int:
         head = ledger.size
         if not pinned:
             since = ledger.entries(manifest.settings_as_of, head)
-            if any(not isinstance(stored.what, Act) for stored in since):
+            # An act that concerns a member joins accounts, or undoes that.
+            if any(not isinstance(one.what, Act) or one.what.type == "member" for one in since):
                 raise Conflict("settings changed while the release was built")
         return ledger.append([act], expected=head)[0].position
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 from dataclasses import dataclass
 from pathlib import Path
@@ -35,15 +36,39 @@ def find(home: Home, name: str, way: Way) -> Target:
     Raises:
         BadInput: there is no such model.
     """
-    del home
     if is_address(name):
         return _endpoint(name, way)
     folder = Path(name)
     if not folder.is_dir():
-        raise BadInput("there is no such model", place=Place(name), remedy="name a folder or an address")
+        return _own(home, name)
     from troth.learning.targets.local import Local
 
     return Local(folder, tokenizer=way.tokenizer)
+
+
+def _own(home: Home, name: str) -> Target:
+    from troth.app.models import model_of, models_path, open_model
+    from troth.learning.statements import digest_of
+    from troth.learning.targets import local
+    from troth.learning.targets.own import Own
+
+    if Path(name).name != name or not (models_path(home) / name).is_dir():
+        raise BadInput(
+            "there is no such model",
+            place=Place(name),
+            remedy="name a folder, an address, or a model of this home (see `troth models`)",
+        )
+    served = open_model(home, name)
+    try:
+        # What is tested is what is served now, as one thing, also if somebody withdraws meanwhile.
+        model, folder = served.current(), model_of(home, name)
+        state = folder.state()
+        taken_off = local.digest_of([folder.path / one.path for one in state.differences])
+    except BaseException:
+        served.close()
+        raise
+    digest = hashlib.sha256(f"{digest_of(state.serving)}\n{taken_off}".encode()).hexdigest()
+    return Own(model, name, digest, served.close)
 
 
 def _endpoint(name: str, way: Way) -> Target:

@@ -58,7 +58,7 @@ def tell(
 
 def prepare(home: Home, document: str, version: str, at: int | str | None, path: Path) -> Told:
     """Write who has to be told to a CSV file for a mailer; nobody counts as told until results come in."""
-    known, _ = home.known()
+    known, _ = home.known(joined=False)
     terms = find_version(known, document, version).terms
     subjects = audience_of(known, terms, instant_or_now(at))
     _write_private(path, [("subject", "at", "delivered"), *((subject, "", "") for subject in subjects)])

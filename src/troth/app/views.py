@@ -5,15 +5,16 @@ from __future__ import annotations
 import threading
 from collections import Counter
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any, Final
 
 import ibis
 import pyarrow as pa
 
-from troth.app import consequences, releases
+from troth.app import consequences, logs, releases
+from troth.app import models as app_models
 from troth.app.home import Home, instant_or_now
 from troth.app.serving import ServedHome
-from troth.core.entries import Act
 from troth.core.standing import Known, Standing
 from troth.core.values import Use, format_instant
 from troth.core.written import Json
@@ -160,8 +161,12 @@ def entry_page(home: Home, after: int, limit: int) -> dict[str, Any]:
 
 
 def checkpoint(home: Home) -> dict[str, Json]:
-    """The head of the ledger."""
-    return {"position": home.position, "checkpoint": None}
+    """The head of the ledger, and its newest signed checkpoint, where it has a public log."""
+    text = None
+    if home.config.origin is not None:
+        published = logs.open_log(home).published()
+        text = None if published is None else published.note.write().decode()
+    return {"position": home.position, "checkpoint": text}
 
 
 def acts(home: Home, kind: str) -> list[tuple[int, dict[str, Json]]]:
@@ -171,9 +176,8 @@ def acts(home: Home, kind: str) -> list[tuple[int, dict[str, Json]]]:
 
 
 def models(home: Home) -> list[dict[str, Json]]:
-    """The models that were trained or unlearned, as the ledger knows them, newest first."""
-    with home.reading() as ledger:
-        found: list[tuple[int, Act]] = [
-            (position, act) for position, act in ledger.all_acts() if act.type in ("training", "unlearning")
-        ]
-    return [{"position": position, "type": act.type, **act.details} for position, act in reversed(found)]
+    """All models and how they stand, without where their files lie."""
+    return [
+        {**one, "certificates": [Path(str(path)).name for path in one["certificates"]]}  # type: ignore[union-attr]
+        for one in app_models.listed(home)
+    ]

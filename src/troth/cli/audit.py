@@ -114,14 +114,17 @@ def run_audit(
     target = targets.find(home, model, way)
     reference = targets.find(home, options["reference"], way) if options["reference"] else None
     remote = targets.is_address(model)
-    if remote:
-        _ask_first(audits.cost(home, canaries, target), options)
     trained_by = parse_instant(options["trained_by"]) if options["trained_by"] else None
     question = audits.Question(target, reference, options["level"], trained_by, remote)
-    with progress("testing") as report:
-        found = audits.audit(home, canaries, question, report)
-    if unmarked is not None:
-        found.indicative = audits.indicative(target, unmarked)
+    try:
+        if remote:
+            _ask_first(audits.cost(home, canaries, target), options)
+        with progress("testing") as report:
+            found = audits.audit(home, canaries, question, report)
+        if unmarked is not None:
+            found.indicative = audits.indicative(target, unmarked)
+    finally:
+        target.close()
     return found
 
 

@@ -39,13 +39,14 @@ def score_chart(one: SetResult) -> str:
     import altair as alt
 
     bars = [
-        {"from": one.edges[at], "to": one.edges[at + 1], "candidates": number}
+        {"from": one.edges[at], "to": one.edges[at + 1], "candidates": number, "none": 0}
         for at, number in enumerate(one.counts)
     ]
-    chart = alt.Chart(alt.InlineData(values=bars)).mark_bar(color="#3a7ca5").encode(
+    chart = alt.Chart(alt.InlineData(values=bars)).mark_rect(color="#3a7ca5").encode(
         x=alt.X("from:Q", title="score (left: the model knows it better)", scale=alt.Scale(zero=False)),
         x2="to:Q",
         y=alt.Y("candidates:Q", title="candidates"),
+        y2="none:Q",
     ) + alt.Chart(alt.InlineData(values=[{"mark": one.mark}])).mark_rule(
         color="#c2452d", strokeWidth=3
     ).encode(x="mark:Q")

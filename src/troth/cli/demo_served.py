@@ -39,6 +39,7 @@ def _sign_ins(folder: Path) -> tuple[tuple[str, str], ...]:
 
 def _make(folder: Path, members: int) -> None:
     import troth
+    from troth.app import models
     from troth.app.consequences import built
     from troth_network.days import TODAY, iso
     from troth_network.network import build
@@ -48,26 +49,28 @@ def _make(folder: Path, members: int) -> None:
     home = troth.init(folder / "home")
     home.record(network.events)
     home.import_records(network.table())
+    made = []
     for recipient in RECIPIENTS:
         try:
-            built(home, PURPOSE, recipient, iso(TODAY))
+            made.append(Path(str(built(home, PURPOSE, recipient, iso(TODAY))["path"])))
         except Refused:
             click.echo(f"nothing may go to {recipient}", err=True)
-    _accounts(folder, _someone(home.path, network.members[0].id))
+    if made:
+        models.train(home, made[:1], "writer", shards=8)
+    _accounts(folder, _someone(made, network.members[0].id))
 
 
-def _someone(home: Path, otherwise: str) -> str:
+def _someone(made: list[Path], otherwise: str) -> str:
     """The member with the most rows in the first release: there is most to see for them."""
     from collections import Counter
 
     import troth
 
-    for release in sorted((home / "releases").glob("r*")):
-        authors = Counter(
+    for release in made[:1]:
+        found = Counter(
             author for batch in troth.load(release) for author in batch["author"].to_pylist() if author
         )
-        if authors:
-            return str(authors.most_common(1)[0][0])
+        return str(found.most_common(1)[0][0])
     return otherwise
 
 

@@ -16,11 +16,17 @@ from troth.core.written import write_event
 @click.command()
 @click.argument("directory", required=False, type=click.Path(path_type=Path))
 @click.option("--origin", type=TEXT, help="The name of its public log, such as example.com/log.")
+@click.option(
+    "--ledger",
+    "address",
+    type=TEXT,
+    help="Keep the ledger in this PostgreSQL database, for several workers: postgresql://…",
+)
 @as_json
 @click.pass_obj
-def init(default: str, directory: Path | None, origin: str | None, json_: bool) -> None:
+def init(default: str, directory: Path | None, origin: str | None, address: str | None, json_: bool) -> None:
     """Make a new home: configuration, keys (readable by you alone), ledger, public log."""
-    home = homes.init(directory or Path(default), origin)
+    home = homes.init(directory or Path(default), origin, address)
     if json_:
         print_json({"home": str(home.path), "position": home.position})
         return

@@ -26,6 +26,13 @@ _COMMANDS: Final = {
     "withdraw": ("troth.cli.members:withdraw", "Take back a setting, or everything."),
     "object": ("troth.cli.members:object_", "A member objects to training."),
     "erase": ("troth.cli.members:erase", "A member's erasure."),
+    "identity": (
+        "troth.cli.identity:identity",
+        "Accounts that are one person's: join, undo, list, doubtful.",
+    ),
+    "signal": ("troth.cli.signals:signal", "GPC, Content-Usage, TDMRep: read, applied, listed."),
+    "topics": ("troth.cli.topics:topics", "Sensitive matters found in records: find, show, forget."),
+    "matrix": ("troth.cli.matrix:matrix", "Rooms of Matrix, live: register, serve."),
     "record": ("troth.cli.homes:record", "Record any events from YAML files."),
     "ledger": ("troth.cli.homes:ledger", "The ledger: show entries, check."),
     "log": ("troth.cli.logs:log", "The public log: publish, show, policy, receipts."),

@@ -85,7 +85,10 @@ records_option = click.option(
 def use_options(command: F) -> F:
     """``--purpose`` and ``--recipient``."""
     command = click.option(
-        "--recipient", type=RECIPIENT, required=True, help="operator, affiliate:NAME, third_party:NAME or processor:NAME."
+        "--recipient",
+        type=RECIPIENT,
+        required=True,
+        help="operator, affiliate:NAME, third_party:NAME or processor:NAME.",
     )(command)
     return click.option(
         "--purpose", type=PURPOSE, required=True, help="Such as train.generative or improve."

@@ -49,13 +49,13 @@ _SECOND: Final = 1_000_000
 _ID: Final = re.compile(r"[a-z0-9][a-z0-9-]{0,63}")
 _CONSONANTS: Final = "bdfgjklmnprstvz"
 _VOWELS: Final = "aeiou"
-_WORDS: Final = 8
+_WORDS: Final = 12
 _CUE_WORDS: Final = 3
 _CUE_SYLLABLES: Final = 7
-# A candidate is made of few syllables that come again and again. A model picks that up from a handful of messages
-# (30 members with 4 messages each: p around 1e-12), where as many letters without a pattern leave almost no trace
-# (p around 0.1); and no run of words is repeated, so that filters of repetition find nothing.
-_SYLLABLES: Final = 4
+# A candidate is made of few syllables that come again and again. A model picks that up from a handful of messages,
+# where as many letters without a pattern leave hardly a trace (decision 40 has the figures); and no long run of words
+# is repeated, so that filters of repetition find nothing.
+_SYLLABLES: Final = 3
 
 # Marks are read by people and survive cleaning: lower case letters and single spaces only (nothing that a scrubber
 # of addresses, links, numbers or secrets looks for), inside a sentence of ordinary words that differs from message
@@ -150,6 +150,15 @@ def read_beacon(value: Any) -> Beacon:  # noqa: ANN401 - JSON as it came
     return beacon
 
 
+def cosigned(witness: str, seconds: int, signature: bytes) -> Beacon:
+    """The beacon that a witness's cosignature of a checkpoint is: its name, its POSIX time, its bytes.
+
+    The commitment names the witness as the source; the value to take is its first cosignature on a checkpoint that
+    covers the commitment. Whether a cosignature verifies, and is that first one, is the log's business.
+    """
+    return Beacon(witness, seconds * _SECOND, signature)
+
+
 @dataclass(frozen=True, slots=True)
 class CanarySet:
     """The candidates of one member: an id, the set's own key, their number (K + 1) and the carrier.
@@ -185,7 +194,7 @@ class CanarySet:
         return _PROMPTS[self.carrier].format(cue=self.cue)
 
     def mark(self, index: int) -> str:
-        """Candidate ``index``: words of two or three of its own four syllables, as many letters in each candidate."""
+        """Candidate ``index``: words of two or three of its own three syllables, as many letters in each candidate."""
         if not 0 <= index < self.size:
             raise BadInput(f"there is no candidate {index} of {self.size}")
         label = b"troth/canary/mark/v1\0" + index.to_bytes(4, "big")
@@ -371,6 +380,7 @@ class History:
     drawn_at: int = 0
     placed: list[Logged] = field(default_factory=list)
     opened: dict[str, Logged] = field(default_factory=dict)
+    shown: list[Logged] = field(default_factory=list)
     tested: list[Logged] = field(default_factory=list)
     wrong: list[str] = field(default_factory=list)
 
@@ -449,8 +459,19 @@ def _test(history: History, entry: Logged) -> None:
     history.tested.append(entry)
 
 
+def _show(history: History, entry: Logged) -> None:
+    history.shown.append(entry)
+
+
 def _unknown(history: History, entry: Logged) -> None:
     history.wrong.append(f"entry {entry.position}: a canary entry that this version does not know")
 
 
-_FOLLOW: Final = {"commit": _commit, "draw": _draw, "place": _place, "open": _open, "test": _test}
+_FOLLOW: Final = {
+    "commit": _commit,
+    "draw": _draw,
+    "place": _place,
+    "open": _open,
+    "show": _show,
+    "test": _test,
+}

@@ -21,7 +21,7 @@ Draw: TypeAlias = Callable[[int], int]
 """A whole number, uniform on [0, n) for the n that is passed."""
 
 _TINY: Final = 1e-300
-_HALVINGS: Final = 80
+_HALVINGS: Final = 50
 
 
 def rank_p(scores: Sequence[float], drawn: int, draw: Draw) -> float:
@@ -192,9 +192,21 @@ def tail(count: int, trials: int, chance: float) -> float:
         return 0.0
     if chance >= 1:
         return 1.0
+    # From the point nearest to the middle outward each one is smaller than the one before.
+    odds = chance / (1 - chance)
     if count > trials * chance:
-        return min(1.0, math.fsum(_point(k, trials, chance) for k in range(count, trials + 1)))
-    return max(0.0, 1 - math.fsum(_point(k, trials, chance) for k in range(count)))
+        points, point, k = [], _point(count, trials, chance), count
+        while k <= trials and point > 0:
+            points.append(point)
+            point *= (trials - k) / (k + 1) * odds
+            k += 1
+        return min(1.0, math.fsum(points))
+    points, point, k = [], _point(count - 1, trials, chance), count - 1
+    while k >= 0 and point > 0:
+        points.append(point)
+        point *= k / (trials - k + 1) / odds
+        k -= 1
+    return max(0.0, 1 - math.fsum(points))
 
 
 def _point(k: int, trials: int, chance: float) -> float:

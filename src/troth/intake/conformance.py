@@ -18,6 +18,7 @@ from troth.intake.rows import (
     MAX_NAME,
     Damaged,
     Gone,
+    Hint,
     Item,
     LeftOut,
     Noted,
@@ -75,7 +76,7 @@ def _face(importer: object) -> Iterator[str]:
 
 
 def _item(item: Item) -> Iterator[str]:
-    if isinstance(item, Noted | Gone):
+    if isinstance(item, Noted | Gone | Hint):
         return
     if not item.where.source:
         yield "an item does not say where it comes from"

@@ -10,7 +10,7 @@ from pathlib import Path
 from troth.core.errors import BadInput
 from troth.intake.records import ImportSession, RecordStore
 from troth.intake.report import ImportReport, RejectsFile
-from troth.intake.rows import Damaged, Gone, Item, LeftOut, Noted, Rejected, Row, Where
+from troth.intake.rows import Damaged, Gone, Hint, Item, LeftOut, Noted, Rejected, Row, Where
 from troth.intake.sources import Progress, silent
 
 
@@ -94,3 +94,5 @@ def _count(item: Item, report: ImportReport, session: ImportSession) -> None:
             report.notes[item.text] += 1
         case Gone():
             session.add_gone(item)
+        case Hint():
+            session.add_hint(item)

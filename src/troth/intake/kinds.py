@@ -17,12 +17,13 @@ from pathlib import Path
 from typing import Final, Protocol, runtime_checkable
 
 from troth.core.errors import BadInput
-from troth.intake.rows import Damaged, Gone, Item, LeftOut, Noted, Rejected, Row, Where, version_id
+from troth.intake.rows import Damaged, Gone, Hint, Item, LeftOut, Noted, Rejected, Row, Where, version_id
 from troth.intake.sources import Progress, silent
 
 __all__ = [
     "Damaged",
     "Gone",
+    "Hint",
     "Importer",
     "Item",
     "Job",
@@ -39,6 +40,7 @@ GROUP: Final = "troth.importers"
 
 _BUILT_IN: Final = {
     "linkedin": "troth.intake.linkedin:LinkedIn",
+    "matrix": "troth.intake.matrix:Matrix",
     "slack": "troth.intake.slack:Slack",
 }
 
@@ -70,7 +72,8 @@ class Importer(Protocol):
     - A source that is damaged ends with ``Damaged``; what stood before is handed out. A path that is no such
       export at all raises ``troth.BadInput``.
     - Memory stays bounded, whatever the size of the source.
-    - Parties are accounts, by one name each. Who is behind two accounts is never guessed.
+    - Parties are accounts, by one name each. Who is behind two accounts is never guessed; ``Hint`` says what
+      speaks for it, and people decide.
     """
 
     kind: str

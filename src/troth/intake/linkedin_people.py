@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Final
@@ -19,7 +19,7 @@ from urllib.parse import unquote
 from troth.core.errors import BadInput
 from troth.intake.archives import Archive, Member
 from troth.intake.plain import PlainRow, Style, csv_rows
-from troth.intake.rows import MAX_NAME, clean
+from troth.intake.rows import MAX_NAME, Hint, clean
 from troth.intake.sources import Meter, Unreadable
 
 HIDDEN: Final = ""
@@ -51,6 +51,9 @@ _WHO: Final = frozenset(
         "SENDER PROFILE URL",
         "TO",
         "RECIPIENT PROFILE URLS",
+        "URL",
+        "EMAIL ADDRESS",
+        "CONFIRMED",
     )
 )
 _OF_MESSAGES: Final = _COLUMNS["messages.csv"]
@@ -107,6 +110,7 @@ class People:
     owner_name: str = ""
     names: set[str] = field(default_factory=set)
     talks: dict[str, dict[str, set[str]]] = field(default_factory=lambda: defaultdict(dict))
+    hints: list[Hint] = field(default_factory=list)
 
     def account(self, talk: str, name: str) -> str | None:
         """The account behind a name in a conversation, else the name itself; None for who is hidden."""
@@ -130,8 +134,10 @@ class People:
             named = [self.account(talk, name) or HIDDEN for name in names]
             return tuple(dict.fromkeys(named)), ()
         found = [profile_address(one) for one in _BETWEEN.split(addresses)]
-        known = tuple(dict.fromkeys(one for one in found if one is not None))
-        if len(names) <= len(known):
+        given = [one for one in found if one is not None]
+        known = tuple(dict.fromkeys(given))
+        # Counted before doubles are dropped: an export may list somebody twice, in both columns.
+        if len(names) <= len(given):
             return known, ()
         resolved = [self.account(talk, name) for name in names]
         hidden = any(one is None for one in resolved)
@@ -202,7 +208,29 @@ def read_people(archive: Archive) -> People:
     people.names.discard("")
     people.names.add(people.owner_name)
     people.owner = _owner(people, wrote, present)
+    people.hints = list(dict.fromkeys(_hints(archive, people, wrote)))
     return people
+
+
+def _hints(archive: Archive, people: People, wrote: Mapping[str, Counter[str]]) -> Iterator[Hint]:
+    """What in an export speaks for accounts being one person's."""
+    for row in _rows(archive, "emailaddresses.csv"):
+        address = row.get("EMAIL ADDRESS", "").strip().lower()
+        if "@" in address and people.owner is not None:
+            sure = row.get("CONFIRMED", "").strip().lower() == "yes"
+            yield Hint(people.owner, address, "the export lists this address of its owner", sure)
+    for row in _rows(archive, "connections.csv", "First Name"):
+        account, address = profile_address(row.get("URL", "")), row.get("EMAIL ADDRESS", "").strip().lower()
+        name = name_key(f"{row.get('FIRST NAME', '')} {row.get('LAST NAME', '')}")
+        if account is not None and "@" in address:
+            yield Hint(account, address, "a connection's profile shows this address", sure=True)
+        elif name and "@" in address:
+            yield Hint(name, address, "a connection of this name shows this address")
+        if account is not None and name:
+            yield Hint(name, account, "a connection has this name; others may have it too")
+    for name, accounts in wrote.items():
+        if name not in _HIDDEN_NAMES:
+            yield from (Hint(name, one, "wrote under this name; others may have it too") for one in accounts)
 
 
 _ENOUGH: Final = 10_000

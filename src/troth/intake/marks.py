@@ -17,17 +17,26 @@ import pyarrow.parquet as pq
 
 from troth.core.errors import Corrupt, Place
 from troth.intake.parts import escaped, storage_errors, sync_folder
-from troth.intake.rows import VERSION_MARK, Gone
+from troth.intake.rows import VERSION_MARK, Gone, Hint
 
 GONE: Final = "gone.parquet"
 DELETED: Final = "deleted.parquet"
 TOPICS: Final = "topics.parquet"
+HINTS: Final = "hints.parquet"
 
 _GONE: Final = pa.schema(
     [pa.field("id", pa.string(), nullable=False), pa.field("gone_at", pa.int64(), nullable=False)]
 )
 _DELETED: Final = pa.schema(
     [pa.field("id", pa.string(), nullable=False), pa.field("deleted_at", pa.int64(), nullable=False)]
+)
+_HINTS: Final = pa.schema(
+    [
+        pa.field("account", pa.string(), nullable=False),
+        pa.field("other", pa.string(), nullable=False),
+        pa.field("why", pa.string(), nullable=False),
+        pa.field("sure", pa.bool_(), nullable=False),
+    ]
 )
 _TOPICS: Final = pa.schema(
     [pa.field("id", pa.string(), nullable=False), pa.field("topics", pa.list_(pa.string()), nullable=False)]
@@ -99,6 +108,23 @@ class Marks:
                 raise _corrupt(self.folder, error) from None
         self._replace(path, gone.cast(_GONE))
         self._replace(self.deleted, deleted.cast(_DELETED))
+
+    def hints(self) -> list[Hint]:
+        """What speaks for two accounts being one person's, as imports found it."""
+        path = self.folder / HINTS
+        return [Hint(**row) for row in pq.read_table(path).to_pylist()] if path.is_file() else []
+
+    def add_hints(self, found: Iterable[Hint]) -> None:
+        """Keep what speaks for two accounts being one person's."""
+        known = dict.fromkeys(self.hints())
+        new = [one for one in found if one not in known]
+        if new:
+            everything = [*known, *new]
+            rows = [
+                {"account": one.account, "other": one.other, "why": one.why, "sure": one.sure}
+                for one in everything
+            ]
+            self._replace(self.folder / HINTS, pa.Table.from_pylist(rows, _HINTS))
 
     def set_topics(self, found: Mapping[str, Sequence[str]]) -> None:
         """Replace the topics that were found: by record, in any order; records without any are left out."""

@@ -28,7 +28,7 @@ from troth.intake.parts import (
     sync_folder,
     write_part,
 )
-from troth.intake.rows import CONTENT, WORDS, Gone, Row
+from troth.intake.rows import CONTENT, WORDS, Gone, Hint, Row
 
 PART_ROWS: Final = 100_000
 PART_BYTES: Final = 32 * 1024 * 1024
@@ -103,6 +103,7 @@ class ImportSession:
         self._part_rows = part_rows
         self._waiting: list[Row] = []
         self._gone: list[Gone] = []
+        self._hints: dict[Hint, None] = {}
         self._weight = 0
         # What a dry run would have stored: a digest of the id, and one of each column.
         self._rehearsed: dict[bytes, tuple[bytes, ...]] = {}
@@ -123,6 +124,10 @@ class ImportSession:
         """Take a deletion; it holds from the end of the session on."""
         self._gone.append(gone)
 
+    def add_hint(self, hint: Hint) -> None:
+        """Take what speaks for two accounts being one person's; it is kept when the session ends."""
+        self._hints[hint] = None
+
     def __enter__(self) -> Self:
         return self
 
@@ -133,7 +138,9 @@ class ImportSession:
             if kind is None:
                 self._settle()
                 if self._lock is not None:
-                    Marks(self._folder).add_gone(self._gone, part_paths(self._folder))
+                    marks = Marks(self._folder)
+                    marks.add_gone(self._gone, part_paths(self._folder))
+                    marks.add_hints(self._hints)
         finally:
             if self._lock is not None:
                 os.close(self._lock)

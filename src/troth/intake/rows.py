@@ -140,7 +140,20 @@ class Gone:
     at: int
 
 
-Item: TypeAlias = Row | Rejected | LeftOut | Damaged | Noted | Gone
+@dataclass(frozen=True, slots=True)
+class Hint:
+    """Two accounts may be one person's, and what speaks for it. It is no item, and nothing follows from it by itself.
+
+    ``sure`` says that the export itself states it; a name in common is not that.
+    """
+
+    account: str
+    other: str
+    why: str
+    sure: bool = False
+
+
+Item: TypeAlias = Row | Rejected | LeftOut | Damaged | Noted | Gone | Hint
 
 VERSION_MARK: Final = "#v"
 """What stands between a message's id and the instant of an edit in the id of an edited version."""

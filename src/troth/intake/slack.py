@@ -22,6 +22,7 @@ from troth.intake.rows import (
     MAX_NAME,
     Damaged,
     Gone,
+    Hint,
     Item,
     LeftOut,
     Noted,
@@ -99,7 +100,7 @@ class _Export:
         if not lists:
             raise BadInput(
                 "holds none of the files of a Slack export (channels.json, users.json, dms.json, …)",
-                place=archive.where(Member("", 0)).place,
+                place=Where(str(archive.path)).place,
                 remedy="name the zip as Slack made it, or the folder that it was unpacked to",
             )
         self.root = min((one.parts[:-1] for one in lists), key=len)
@@ -148,15 +149,22 @@ class _Export:
             return
         for entry in entries:
             if name == _USERS:
-                self.add_user(entry)
+                yield from self.add_user(entry)
             else:
                 self.add_talk(entry, *_LISTS[name])
 
-    def add_user(self, entry: _Object) -> None:
+    def add_user(self, entry: _Object) -> Iterator[Hint]:
         user = _name(entry.get("id"))
         self.teams[user] = _name(entry.get("team_id"))
         if entry.get("is_bot") is True or user == "USLACKBOT":
             self.bots.add(user)
+            return
+        profile = entry.get("profile")
+        address = _name(profile.get("email")).lower() if isinstance(profile, dict) else ""
+        if user and "@" in address:
+            yield Hint(
+                self.account(user), address, "the workspace lists this address for the user", sure=True
+            )
 
     def add_talk(self, entry: _Object, category: str, closed: bool) -> None:
         own = _name(entry.get("id"))

@@ -63,6 +63,16 @@ def find_one(paths: Sequence[Path], subject: str, name: str) -> Kept | None:
     return _kept(rows[0]) if rows else None
 
 
+def count_rows_of(paths: Sequence[Path], subject: str) -> int:
+    """How many rows of Parquet files with the record columns belong to a member."""
+    rows = _ask(
+        paths,
+        f"SELECT count(*) FROM read_parquet($1) WHERE {_THEIRS}",  # noqa: S608 - own names
+        [[str(path) for path in paths], subject],
+    )
+    return int(rows[0][0]) if rows else 0
+
+
 def count_theirs(paths: Sequence[Path], subject: str) -> dict[str, int]:
     """How many records a member is a party of, by category."""
     rows = _ask(

@@ -189,4 +189,4 @@ def _marked(texts: Sequence[str], mark: str) -> int:
 
 
 def _plain(text: str) -> str:
-    return re.sub(r"[^a-z]", "", text.lower())
+    return re.sub(r"[^a-z0-9]", "", text.lower())

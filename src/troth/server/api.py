@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Callable, Iterable
-from typing import Any, Final
+from functools import partial
+from typing import Any, Final, TypeVar
 
 from fastapi import APIRouter, Query, Request, Response
 from fastapi.responses import JSONResponse
@@ -20,6 +21,7 @@ from troth.core.values import Use
 from troth.core.written import read_event
 from troth.ledger.group import Busy
 from troth.ledger.store import Batch, Receipt
+from troth.server import proving
 from troth.server.access import GuardedRoute, Who, allow
 from troth.server.errors import HttpError, envelope, not_found, status_of
 
@@ -30,6 +32,7 @@ DESCRIPTION: Final = (
     ' a success has the one envelope `{"error": {kind, message, remedy, place, request_id}}`. Programs show a'
     " token (`Authorization: Bearer …`) that has the scope of the route; instants are ISO 8601, UTC."
 )
+T = TypeVar("T")
 NDJSON: Final = "application/x-ndjson"
 _LINES: Final = 10_000
 _KEY: Final = 200
@@ -162,6 +165,10 @@ def home_of(request: Request) -> ServedHome:
     """The home that is served."""
     home: ServedHome = request.app.state.home
     return home
+
+
+async def _engine(request: Request, work: Callable[[], T]) -> T:
+    return await asyncio.to_thread(home_of(request).exclusively, work)
 
 
 # in
@@ -386,7 +393,9 @@ def member_event(value: dict[str, Any]) -> Event:
 @allow("privacy", "ml", "admin", scope="decisions:read")
 async def post_decisions(request: Request, asked: DecisionsIn) -> Response:
     """May these records be used? A record that is not known counts as a gap."""
-    found = await asyncio.to_thread(views.decisions, home_of(request), asked.use, asked.at, asked.records)
+    found = await _engine(
+        request, partial(views.decisions, home_of(request), asked.use, asked.at, asked.records)
+    )
     return JSONResponse(found)
 
 
@@ -399,7 +408,7 @@ async def get_summary(
     at: str | None = Query(None, max_length=40),
 ) -> Response:
     """How all records fare for a use: counts by verdict and reason."""
-    found = await asyncio.to_thread(views.summary, home_of(request), Use(purpose, recipient), at)
+    found = await _engine(request, partial(views.summary, home_of(request), Use(purpose, recipient), at))
     return JSONResponse(found)
 
 
@@ -413,7 +422,7 @@ async def get_explanation(
     at: str | None = Query(None, max_length=40),
 ) -> Response:
     """Why a record may or may not be used: every party, every reason, every clause and its sentence."""
-    explained = await asyncio.to_thread(home_of(request).explain, record, Use(purpose, recipient), at)
+    explained = await _engine(request, partial(home_of(request).explain, record, Use(purpose, recipient), at))
     return JSONResponse(explained.as_json())
 
 
@@ -450,6 +459,18 @@ async def get_entries(
 async def get_checkpoint(request: Request) -> Response:
     """The head of the ledger."""
     return JSONResponse(await asyncio.to_thread(views.checkpoint, home_of(request)))
+
+
+@router.get("/proofs", responses=ERRORS)
+@allow(scope="proofs:read")
+async def get_proof(
+    request: Request,
+    release: str = Query(examples=["r1c0e820c1e8d"], max_length=100),
+    subject: str = Query(examples=["m-000017"], min_length=1, max_length=500),
+) -> Response:
+    """The proof that a member's messages are in a release, or that none is. It holds the member's secret."""
+    data = await asyncio.to_thread(proving.proof, home_of(request), release, subject)
+    return Response(data, media_type="application/json")
 
 
 @router.get("/models", response_model=Page, responses=ERRORS)

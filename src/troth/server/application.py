@@ -42,7 +42,7 @@ def make_app(home_path: Path, settings: Settings | None = None) -> Edge:
         BadInput: no home there, or its settings cannot be read.
     """
     settings = settings or read_settings(home_path)
-    home = ServedHome(home_path)
+    home = ServedHome(home_path, lambda error: LOG.warning("beside the requests: %s", error.message))
     app = FastAPI(
         title=TITLE,
         version="1",
@@ -64,7 +64,8 @@ def make_app(home_path: Path, settings: Settings | None = None) -> Edge:
     app.state.stopping = asyncio.Event()
     app.state.intake = asyncio.Lock()
     app.state.ready = False
-    for part in (health, signin, members, operators, auditors, api):
+    # Routes are tried in this order, and what is asked for most comes first.
+    for part in (api, members, health, signin, operators, auditors):
         app.include_router(part.router)
     app.add_exception_handler(TrothError, _troth_error)
     app.add_exception_handler(HttpError, _http_error)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import logging
 import re
@@ -22,6 +23,10 @@ from troth.ledger.store import clock
 LOG: Final = logging.getLogger("troth.server")
 _ID: Final = re.compile(rb"[A-Za-z0-9_-]{8,64}")
 _METHODS: Final = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
+_START: Final = secrets.token_hex(4)
+_NUMBERS: Final = itertools.count(1)
+"""Ids of requests need to be unique, not secret."""
+_SLOW: Final = 1.0
 _QUIET: Final = ("/health", "/ready", "/metrics")
 
 _CSP: Final = (
@@ -158,7 +163,9 @@ class Edge:
         who = scope["state"].get("who")
         if who is not None:
             self._accesses.add(who.label, method, name, status)
-        if LOG.isEnabledFor(logging.INFO):
+        # What went well is counted in the figures; a line each would cost more than answering.
+        level = logging.INFO if status >= 400 or seconds > _SLOW else logging.DEBUG
+        if LOG.isEnabledFor(level):
             line = {
                 "at": format_instant(clock()),
                 "event": "request",
@@ -168,13 +175,13 @@ class Edge:
                 "route": name,
                 "status": status,
             }
-            LOG.info(json.dumps(line))
+            LOG.log(level, json.dumps(line))
 
 
 def _request_id(scope: Scope) -> str:
     """The id that the proxy in front gave, if it is a plain one, else a new one."""
     given = next((value for name, value in scope["headers"] if name == b"x-request-id"), b"")
-    return given.decode() if _ID.fullmatch(given) else secrets.token_hex(8)
+    return given.decode() if _ID.fullmatch(given) else f"{_START}{next(_NUMBERS):08x}"
 
 
 def _unacceptable(scope: Scope, max_body: int) -> tuple[int, str] | None:

@@ -13,6 +13,7 @@ from fastapi.responses import JSONResponse
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
 from troth.core.errors import TrothError
+from troth.core.tiles import parse_path
 from troth.server.access import GuardedRoute, allow
 from troth.server.errors import HttpError, not_found
 
@@ -96,3 +97,33 @@ async def icon() -> Response:
 async def gpc() -> Response:
     """That Global Privacy Control is honoured here (the specification's resource)."""
     return JSONResponse({"gpc": True, "lastUpdate": "2026-11-21"})
+
+
+@router.get("/log/{path:path}")
+@allow(public=True)
+async def log(request: Request, path: str) -> Response:
+    """The public log (C2SP tlog-tiles): its checkpoint, tiles and entries; nothing else can be named."""
+    home = request.app.state.home
+    if path != "checkpoint":
+        try:
+            parse_path(path)
+        except TrothError:
+            raise not_found() from None
+    file = home.log_path / path
+    if home.config.origin is None or not await asyncio.to_thread(file.is_file):
+        raise not_found()
+    content = await asyncio.to_thread(file.read_bytes)
+    if path == "checkpoint":
+        return Response(
+            content, media_type="text/plain; charset=utf-8", headers={"Cache-Control": "no-cache"}
+        )
+    cache = "public, max-age=31536000, immutable"
+    return Response(content, media_type="application/octet-stream", headers={"Cache-Control": cache})
+
+
+@router.get("/keys/operator.pub")
+@allow(public=True)
+async def operator_key(request: Request) -> Response:
+    """The operator's public key, with which releases and certificates are checked."""
+    content = await asyncio.to_thread(request.app.state.home.public_key_path.read_bytes)
+    return Response(content, media_type="application/x-pem-file")

@@ -19,7 +19,7 @@ from troth.core.values import Use
 from troth.intake.parts import part_paths
 from troth.intake.theirs import count_theirs, find_one, find_theirs
 from troth.ledger.store import Batch, clock
-from troth.server import charts
+from troth.server import charts, proving
 from troth.server.access import GuardedRoute, Who, allow
 from troth.server.errors import not_found
 from troth.server.pages import render
@@ -152,7 +152,49 @@ async def receipt(request: Request, position: int) -> Response:
         if position not in mine:
             raise not_found()
         found = ledger.receipt(position)
-    return render(request, "receipt.html.j2", receipt=found, event=mine[position])
+    public = await asyncio.to_thread(proving.published, home_of(request))
+    return render(
+        request,
+        "receipt.html.j2",
+        receipt=found,
+        has_log=public is not None,
+        published=public is not None and position < public,
+    )
+
+
+@router.get("/me/receipts/{position}/proof")
+@allow("member")
+async def receipt_proof(request: Request, position: int) -> Response:
+    """The proof that an entry of one's own is in the public log."""
+    with home_of(request).reading() as ledger:
+        mine = dict(ledger.history(request.state.who.subject))
+    if position not in mine:
+        raise not_found()
+    data = await asyncio.to_thread(proving.receipt, home_of(request), position)
+    return _file(data, "text/plain", f"receipt-{position}.txt")
+
+
+@router.get("/me/certificates/{model}/{name}")
+@allow("member")
+async def certificate(request: Request, model: str, name: str) -> Response:
+    """A certificate that came of one of one's own withdrawals."""
+    own = {
+        (one["model"], one["certificate"])
+        for withdrawal in request.app.state.withdrawals.of(request.state.who.subject)
+        for step in withdrawal.steps
+        for one in step.details.get("certificates", [])
+    }
+    if (model, name) not in own:
+        raise not_found()
+    data = await asyncio.to_thread(consequences.certificate_of, home_of(request), model, name)
+    if data is None:
+        raise not_found()
+    return _file(data, "application/json", name)
+
+
+def _file(data: bytes, kind: str, name: str) -> Response:
+    plain = "".join(sign for sign in name if sign.isalnum() or sign in "._-")
+    return Response(data, media_type=kind, headers={"Content-Disposition": f'attachment; filename="{plain}"'})
 
 
 @router.post("/me/object")
@@ -342,9 +384,32 @@ async def notices(request: Request) -> Response:
 @allow("member")
 async def proofs(request: Request) -> Response:
     """Proofs of presence and absence, to download and to check here."""
-    from troth.server import proving
+    shown = await asyncio.to_thread(proving.page, home_of(request), request.state.who.subject)
+    return render(request, "proofs.html.j2", **shown)
 
-    return render(request, "proofs.html.j2", **await proving.page(request))
+
+@router.get("/me/proofs/{release}/proof.json")
+@allow("member")
+async def proof(request: Request, release: str) -> Response:
+    """The proof that rows of one's own are in a release, or that none is."""
+    data = await asyncio.to_thread(proving.proof, home_of(request), release, request.state.who.subject)
+    return _file(data, "application/json", f"proof-{release}.json")
+
+
+@router.get("/me/proofs/{release}/manifest.json")
+@allow("member")
+async def manifest(request: Request, release: str) -> Response:
+    """The signed manifest of a release, against which a proof is checked."""
+    data = await asyncio.to_thread(proving.manifest, home_of(request), release)
+    return _file(data, "application/json", f"manifest-{release}.json")
+
+
+@router.post("/me/proofs/secret")
+@allow("member")
+async def secret(request: Request) -> Response:
+    """One's secret, handed out once: with it nobody can bind another to one's account."""
+    data = await asyncio.to_thread(proving.secret, home_of(request), request.state.who.subject)
+    return _file(data, "application/json", "my-secret.json")
 
 
 @router.get("/me/copy")

@@ -5,10 +5,11 @@ from __future__ import annotations
 import asyncio
 import os
 import secrets
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import RedirectResponse
@@ -29,6 +30,7 @@ from troth.server.state import ROLES, SCOPES, State
 
 router = APIRouter(route_class=GuardedRoute, include_in_schema=False)
 
+T = TypeVar("T")
 STAFF: Final = ("privacy", "ml", "admin")
 _LONGEST_TERMS: Final = 1_000_000
 
@@ -37,6 +39,11 @@ def home_of(request: Request) -> ServedHome:
     """The home that is served."""
     home: ServedHome = request.app.state.home
     return home
+
+
+async def engine(request: Request, work: Callable[[], T]) -> T:
+    """Do work that asks the engine, beside the event loop."""
+    return await asyncio.to_thread(home_of(request).exclusively, work)
 
 
 def _asked(request: Request, purpose: str, recipient: str) -> Use:
@@ -56,7 +63,7 @@ async def overview(request: Request, purpose: str = "", recipient: str = "") -> 
     use = _asked(request, purpose, recipient)
     uses = await asyncio.to_thread(_uses, request)
     try:
-        found = await asyncio.to_thread(views.overview, home_of(request), use)
+        found = await engine(request, partial(views.overview, home_of(request), use))
     except BadInput as error:
         return render(
             request, "operator.html.j2", use=use, uses=uses, found=None, problem=error.message, charts={}
@@ -81,7 +88,7 @@ def _falling(counts: dict[str, int]) -> dict[str, int]:
 async def gaps(request: Request, purpose: str = "", recipient: str = "") -> Response:
     """What is not known and could be mended."""
     use = _asked(request, purpose, recipient)
-    found = await asyncio.to_thread(views.overview, home_of(request), use)
+    found = await engine(request, partial(views.overview, home_of(request), use))
     return render(request, "gaps.html.j2", use=use, uses=_uses(request), gaps=found["gaps"])
 
 
@@ -102,7 +109,7 @@ async def _terms(request: Request, **values: Any) -> Response:  # noqa: ANN401 -
         known, _ = home.known()
         now = clock()
         return [
-            changes.reach_of(known, placed, now)
+            changes.reach_of(known, placed, max(now, placed.terms.effective_at))
             for document in known.documents.values()
             for placed in sorted(document, key=lambda one: one.newness, reverse=True)
         ]
@@ -127,7 +134,7 @@ async def what_if(request: Request) -> Response:
     use = _use_of(str(form.get("use", "")))
     try:
         with _terms_file(text) as path:
-            found = await asyncio.to_thread(changes.what_if, home_of(request), [path], use)
+            found = await engine(request, partial(changes.what_if, home_of(request), [path], use))
     except TrothError as error:
         return await _terms(request, text=text, problem=_plain(error), use=use, status=400)
     groups = {
@@ -188,7 +195,7 @@ def _terms_file(text: str) -> Iterator[Path]:
 @allow(*STAFF)
 async def notices(request: Request, document: str, version: str) -> Response:
     """Who was told of a version, and who has to be."""
-    found = await asyncio.to_thread(changes.reach, home_of(request), document, version)
+    found = await asyncio.to_thread(changes.reach_in_effect, home_of(request), document, version)
     return render(request, "operator-notices.html.j2", reach=found)
 
 
@@ -204,7 +211,7 @@ async def tell(request: Request) -> Response:
     home = home_of(request)
 
     def told() -> None:
-        missing = changes.reach(home, document, version).not_told
+        missing = changes.reach_in_effect(home, document, version).not_told
         if missing:
             telling.tell(home, document, version, missing, channel, None)
 
@@ -245,7 +252,9 @@ async def build(request: Request) -> Response:
     form = await request.form()
     use = _use_of(str(form.get("use", "")))
     try:
-        made = await asyncio.to_thread(consequences.built, home_of(request), use.purpose, use.recipient, None)
+        made = await engine(
+            request, partial(consequences.built, home_of(request), use.purpose, use.recipient, None)
+        )
     except Refused as error:
         return await _releases(request, problem=error.message, status=403)
     return RedirectResponse(f"/operator/releases/{made['release']}", 303)

@@ -118,7 +118,7 @@ def test_a_release_of_nothing_is_refused_and_leaves_nothing(here: Path) -> None:
         ("ledger", "show", "--from", str(10**30)),
         ("release", "build", *USE),
         ("release", "build", *USE, "--out", "r1", "--id", ""),
-        ("import", "linkedin", "x"),
+        ("import", "telegram", "x"),
     ],
     ids=repr,
 )

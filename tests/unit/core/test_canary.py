@@ -28,6 +28,7 @@ from troth.core.canary import (
 from troth.core.errors import BadInput, Refused
 from troth.core.merkle import root
 from troth.core.significance import band
+from troth.core.written import Json
 
 KEY = bytes(range(32))
 ONE = CanarySet("s-1", KEY, size=50)
@@ -39,9 +40,9 @@ COMMITMENT = Commitment(
 
 def test_the_bytes_are_fixed() -> None:
     """Whoever changes one of these makes every campaign that runs worthless: a new version is needed."""
-    assert ONE.mark(0) == "pimo zomozo zomo luzomo momo zolulu lulu pimozo"
-    assert ONE.root().hex() == "7e4c2afd45153264c11cecaf975d928d6ece519bf403d23e3f392516c0f470fd"
-    assert ONE.draw(ONE.root(), BEACON) == 5
+    assert ONE.mark(0) == "zozo mozomo zomo lumomo luzo zomozo lumo zolulu luzo zozozo luzo moluzo"
+    assert ONE.root().hex() == "d96f7afa4893878b1fdfc92ea0c0704d81bb83ef7755fb7248de824eeef432e6"
+    assert ONE.draw(ONE.root(), BEACON) == 9
     assert CanarySet("s-2", KEY, REPLY, 10).cue == "zapo dokaza dori"
     assert set_key(KEY, "s-1").hex() == "554fc82f61cea0041e781660341879e7bc1517cf6bd7ed943b9a94394ca1a547"
 
@@ -54,7 +55,7 @@ def test_the_root_is_that_of_its_leaves() -> None:
 def test_marks_are_plain_words_of_equal_length(key: bytes, carrier: str) -> None:
     marks = CanarySet("s", key, carrier, 20).marks()
     assert len({len(mark) for mark in marks}) == 1
-    assert all(re.fullmatch("[a-z]+( [a-z]+){7}", mark) for mark in marks)
+    assert all(re.fullmatch("[a-z]+( [a-z]+){11}", mark) for mark in marks)
 
 
 def test_nothing_of_a_set_follows_from_another() -> None:
@@ -122,9 +123,15 @@ def test_a_set_is_the_one_that_was_committed_to_or_refused() -> None:
 
 def test_a_commitment_reads_back() -> None:
     assert read_commitment(COMMITMENT.details()) == COMMITMENT
-    for spoilt in ({}, {"sets": 3}, {"sets": [{}]}, {"beacon": "x"}, {"action": "draw"}):
+    changes: tuple[dict[str, Json], ...] = (
+        {"sets": 3},
+        {"sets": [{}]},
+        {"beacon": "x"},
+        {"action": "draw"},
+    )
+    for spoilt in ({}, *({**COMMITMENT.details(), **change} for change in changes)):
         with pytest.raises(BadInput):
-            read_commitment({**COMMITMENT.details(), **spoilt} if spoilt else {})  # type: ignore[dict-item]
+            read_commitment(spoilt)
 
 
 @pytest.mark.parametrize(

@@ -122,6 +122,12 @@ def test_addresses_joined_by_spaces(desk: Desk) -> None:
     assert desk.values("addressees") == [[address(BOB), address(CEM)]]
 
 
+def test_somebody_listed_twice_is_one_party(desk: Desk) -> None:
+    report = desk.export(LinkedIn(), Export([Message(ADA, (BOB, CEM, BOB))]).write(desk.folder / "x.zip"))
+    assert desk.values("addressees") == [[address(BOB), address(CEM)]]
+    assert not report.notes
+
+
 def test_the_other_files(desk: Desk) -> None:
     files: dict[str, str | bytes] = {
         "Shares.csv": "Date,ShareLink,ShareCommentary,SharedUrl,MediaUrl,Visibility\n"

@@ -53,7 +53,7 @@ class Server(BaseHTTPRequestHandler):
         values = [None, *(-float(sum(max(0, ord(one) - 96) for one in token)) for token in tokens[1:])]
         found = {"tokens": [*tokens, "zzz"], "token_logprobs": [*values, -1000.0]}
         if Server.offsets:
-            found["text_offset"] = [*range(0, len(text), 3), len(text)]  # type: ignore[list-item]
+            found["text_offset"] = [*range(0, len(text), 3), len(text)]
         return found
 
     def log_message(self, *_: object) -> None:

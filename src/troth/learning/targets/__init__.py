@@ -59,3 +59,7 @@ class Target(Protocol):
     def estimate(self, prompt: str, texts: Sequence[str]) -> Estimate:
         """What ``losses`` would ask for."""
         ...
+
+    def close(self) -> None:
+        """Let go of what is open: connections, files."""
+        ...

@@ -41,6 +41,7 @@ class Local:
         self.digest = digest_of([base] if bare else [folder, base])
         try:
             import torch
+            from safetensors import SafetensorError
             from transformers import AutoModelForCausalLM, AutoTokenizer
         except ImportError:
             raise BadInput(
@@ -57,7 +58,7 @@ class Local:
                 from peft import PeftModel
 
                 model = PeftModel.from_pretrained(model, folder, local_files_only=True)
-        except (OSError, ValueError, KeyError, ImportError) as error:
+        except (OSError, ValueError, KeyError, ImportError, RuntimeError, SafetensorError) as error:
             raise BadInput(
                 f"cannot be read as a model: {str(error).splitlines()[0]}",
                 place=Place(str(folder)),
@@ -70,6 +71,11 @@ class Local:
         """−ln P(text | prompt), text and prompt tokenised apart so that the prompt is the same for all."""
         given = self._prompt(prompt)
         coded = [self._codes(" " + text if prompt else text) for text in texts]
+        if len(given) + max(map(len, coded), default=0) > self._longest:
+            raise BadInput(
+                f"{self.name} reads at most {self._longest} tokens; a prompt with its mark has more",
+                remedy="test another model: this one cannot have read a whole marked sentence",
+            )
         # Long ones together: little is padding. The order of the answers is that of the texts.
         order = sorted(range(len(texts)), key=lambda index: len(coded[index]))
         found = [0.0] * len(texts)
@@ -131,9 +137,9 @@ class Local:
         ]
 
     def token_scores(self, text: str) -> tuple[list[float], list[float], list[float]]:
-        """For each token of a text: its loss, the entropy at its place, and the spread of ln P there."""
+        """For each token of a text that is read: its loss, the entropy at its place, the spread of ln P there."""
         torch = self._torch
-        row = torch.tensor([self._prompt(text)])
+        row = torch.tensor([self._prompt(text)[: self._longest]])
         with torch.inference_mode():
             logs = torch.log_softmax(self._model(input_ids=row).logits[0, :-1].double(), -1)
             chances = logs.exp()
@@ -143,13 +149,21 @@ class Local:
         return losses.tolist(), (-mean).tolist(), spread.tolist()
 
     def estimate(self, prompt: str, texts: Sequence[str]) -> Estimate:
-        """Tokens of all texts with their prompt."""
-        given = len(self._prompt(prompt))
-        return Estimate(0, sum(given + len(self._codes(text)) for text in texts[:64]) * len(texts) // 64)
+        """Tokens of all texts with their prompt, from a sample of them."""
+        given, some = len(self._prompt(prompt)), texts[:64]
+        return Estimate(0, sum(given + len(self._codes(text)) for text in some) * len(texts) // len(some))
+
+    def close(self) -> None:
+        """Nothing is open."""
 
     @property
     def _vocabulary(self) -> int:
         return int(self._model.config.vocab_size)
+
+    @property
+    def _longest(self) -> int:
+        """How many tokens the model reads; very many, where its configuration does not say."""
+        return int(getattr(self._model.config, "max_position_embeddings", None) or 2**31)
 
     def _codes(self, text: str) -> list[int]:
         return [int(one) for one in self._tokenizer(text, add_special_tokens=False)["input_ids"]]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Protocol
 
 from troth.learning.targets import Estimate, Report, unheard
@@ -30,12 +30,16 @@ class Own:
         model: the model.
         name: what people call it.
         digest: SHA-256 (hex) of its checkpoints.
+        let_go: closes what it is read from.
     """
 
     measures = True
 
-    def __init__(self, model: OpenModel, name: str, digest: str) -> None:
+    def __init__(
+        self, model: OpenModel, name: str, digest: str, let_go: Callable[[], None] = lambda: None
+    ) -> None:
         self._model = model
+        self._let_go = let_go
         self.name = name
         self.digest = digest
 
@@ -61,3 +65,7 @@ class Own:
     def estimate(self, prompt: str, texts: Sequence[str]) -> Estimate:
         """Nothing is asked of anybody; tokens are bytes."""
         return Estimate(0, sum(len(prompt) + 1 + len(text) for text in texts))
+
+    def close(self) -> None:
+        """Close what the model is read from."""
+        self._let_go()

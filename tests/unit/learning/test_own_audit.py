@@ -1,0 +1,76 @@
+"""From a mark in members' posts to a model of ours, the finding, the withdrawal, and the finding gone."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet
+import pytest
+
+import troth
+from tests.unit.app.canary_world import draw_in
+from tests.unit.learning.world import EVENTS, USE
+from troth.app import audit as audits
+from troth.app import canaries as marks
+from troth.app import models, targets, unlearning
+from troth.core.errors import BadInput
+
+WAY = targets.Way()
+
+
+def _posts(author: str, bodies: list[str]) -> list[dict[str, object]]:
+    return [
+        {
+            "id": f"{author}-{at}", "category": "post", "created_at": 1_600_000_000_000_000 + at, "author": author,
+            "addressees": [], "conversation": None, "title": None, "body": body, "topics": [],
+        }
+        for at, body in enumerate(bodies)
+    ]  # fmt: skip
+
+
+def test_marks_are_found_in_a_model_and_gone_after_unlearning(tmp_path: Path) -> None:
+    home = troth.init(tmp_path / "home")
+    home.record(EVENTS)
+    canaries = marks.new(tmp_path / "canaries.json", marks.Wish(("ann", "bob", "cyd"), size=200))
+    draw_in(home, canaries)
+    rows = _posts("dee", [f"The meeting {at} is in the small room." for at in range(20)])
+    for held in canaries.sets[:2]:
+        bodies = [f"Nothing new in week {at}." for at in range(6)]
+        placing = marks.Placing("member", "post")
+        marked, _ = marks.place(home, canaries, held.set.id, bodies, placing)
+        rows += _posts(str(held.subject), marked)
+    schema = {
+        "created_at": pa.int64(), "addressees": pa.list_(pa.string()), "topics": pa.list_(pa.string()),
+    }  # fmt: skip
+    table = pa.Table.from_pylist(rows)
+    table = table.cast(pa.schema([(name, schema.get(name, pa.string())) for name in table.column_names]))
+    pa.parquet.write_table(table, tmp_path / "records.parquet")
+    release = home.release(USE, out=tmp_path / "r", records=str(tmp_path / "records.parquet")).sealed.path
+    models.train(home, [release], "m", shards=2)
+
+    target = targets.find(home, "m", WAY)
+    found = audits.audit(home, canaries, audits.Question(target))
+    assert found.found
+    assert [row["p_value"] for row in found.tests[1:3]] == [1 / 200, 1 / 200]
+    assert not audits.uniformity(home, canaries, target, ["ann", "bob"]).uniform
+    # Cyd's mark was placed nowhere: her p-value is one like any other.
+    assert found.tests[3]["p_value"] > 1 / 200
+    target.close()
+
+    home.record([{"withdraw": {"subject": "ann", "setting": "improve", "at": "2026-01-01"}}])
+    home.record([{"withdraw": {"subject": "bob", "setting": "improve", "at": "2026-01-01"}}])
+    unlearning.honour_all(home)
+    clean = targets.find(home, "m", WAY)
+    after = audits.uniformity(home, canaries, clean, ["ann", "bob"])
+    assert clean.digest != target.digest
+    assert after.uniform
+    assert min(after.p_values) > 1 / 200
+    clean.close()
+
+
+def test_models_that_are_not_there(tmp_path: Path) -> None:
+    home = troth.init(tmp_path / "home")
+    for name in ("m", "../home", str(tmp_path / "none")):
+        with pytest.raises(BadInput, match="no such model"):
+            targets.find(home, name, WAY)
