@@ -145,7 +145,8 @@ def test_the_keyboard_is_enough(running: Running) -> None:
 PAGES = {
     "other": ["/me", f"/me/settings/{SETTING}?to=off", "/me/withdraw", "/me/written", "/me/conversations?kind=",
               "/me/terms", "/me/notices", "/me/proofs", "/me/copy", "/account"],
-    "admin": ["/operator", "/operator/gaps", "/operator/terms", "/operator/releases", "/operator/models",
+    "admin": ["/operator", "/operator/gaps", "/operator/identities", "/operator/terms", "/operator/releases",
+              "/operator/models",
               "/operator/hooks", "/operator/people", "/auditor", "/auditor/openings?seed=a"],
     "recipient": ["/recipient"],
 }  # fmt: skip

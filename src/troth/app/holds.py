@@ -356,7 +356,7 @@ def new_escrow(private: Path) -> Path:
 
 
 def seal_erased(
-    home: Home, ledger: Ledger, names: Sequence[str], positions: Sequence[int], erasure: int
+    home: Home, ledger: Ledger, subject: str, positions: Sequence[int], erasure: int
 ) -> Matter | None:
     """Before entries and the account of a member are erased: seal them, if a matter holds them. Returns the matter.
 
@@ -364,11 +364,9 @@ def seal_erased(
     """
     from troth.app.directories import accounts_of
 
-    held = Holds(home)
-    found = next(((one, matter) for one in names if (matter := held.by_subject(one)) is not None), None)
-    if found is None:
+    matter = Holds(home).by_subject(subject)
+    if matter is None:
         return None
-    subject, matter = found
     for position in positions:
         opening = ledger.opening(position)
         if opening is not None:

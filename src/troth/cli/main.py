@@ -32,6 +32,10 @@ _COMMANDS: Final = {
     ),
     "signal": ("troth.cli.signals:signal", "GPC, Content-Usage, TDMRep: read, applied, listed."),
     "topics": ("troth.cli.topics:topics", "Sensitive matters found in records: find, show, forget."),
+    "ai-written": (
+        "troth.cli.ai_written:ai_written",
+        "How much is likely machine-written: share, mark, unmark.",
+    ),
     "matrix": ("troth.cli.matrix:matrix", "Rooms of Matrix, live: register, serve."),
     "record": ("troth.cli.homes:record", "Record any events from YAML files."),
     "ledger": ("troth.cli.homes:ledger", "The ledger: show entries, check."),
@@ -75,6 +79,10 @@ _COMMANDS: Final = {
     "unlearn": ("troth.cli.models:unlearn", "Make a model again without what was taken back."),
     "replay": ("troth.cli.models:replay", "Train what a certificate names again, and compare."),
     "watch": ("troth.cli.watch:watch", "What a change of published documents does; archives of them."),
+    "paper": ("troth.cli.papers:paper", "Papers for members, regulators and courts, counted from the facts."),
+    "requests": ("troth.cli.papers:requests", "Members' requests, and when each has to be answered."),
+    "exposure": ("troth.cli.exposure:exposure", "Whom and what a claim would concern, counted."),
+    "dossier": ("troth.cli.dossier:dossier", "The reference network's affair as papers, in one go."),
     "canary": ("troth.cli.canary:canary", "Marks that tell whether a model was trained on them."),
     "audit": ("troth.cli.audit:audit", "Was this model trained on these messages?"),
 }

@@ -249,6 +249,12 @@ class ModelFolder:
             save(self.path, state)
 
     @contextmanager
+    def still(self) -> Iterator[State]:
+        """The state, which nobody replaces in this block: what it names stays where it is."""
+        with self._lock("state.lock", wait=True):
+            yield self.state()
+
+    @contextmanager
     def working(self) -> Iterator[None]:
         """Be the one that works on the model.
 

@@ -322,11 +322,6 @@ class Ledger:
         )
         return [(one.position, one.what) for one in _stored(rows) if isinstance(one.what, Act)]
 
-    def opening(self, position: int) -> tuple[bytes, bytes] | None:
-        """The salt and body of an entry, which open its commitment; None: erased, or there is no such entry."""
-        row = self._select("SELECT salt, body FROM entries WHERE position = ?", (position,)).fetchone()
-        return None if row is None or row[0] is None or row[1] is None else (bytes(row[0]), bytes(row[1]))
-
     def member_acts(self, stop: int | None = None) -> list[tuple[int, Act]]:
         """The operator's acts that concern members (joins of accounts) before a position, erased ones left out."""
         rows = self._select(
@@ -350,6 +345,19 @@ class Ledger:
         if row is None or row[2] is None:
             return "differs" if row is None else "erased"
         return "matches" if row[1] is not None and commit(row[1], row[2]) == row[0] else "differs"
+
+    def opening(self, position: int) -> tuple[bytes, bytes] | None:
+        """Salt and body of an entry, which open its commitment to others; None: there is none, or it was erased."""
+        row = self._select("SELECT salt, body FROM entries WHERE position = ?", (position,)).fetchone()
+        return None if row is None or row[0] is None or row[1] is None else (bytes(row[0]), bytes(row[1]))
+
+    def erased(self, stop: int) -> list[tuple[int, str]]:
+        """Position and public type of the entries before a position whose bodies were erased, in order."""
+        rows = self._select(
+            "SELECT position, type FROM entries WHERE body IS NULL AND position < ? ORDER BY position",
+            (stop,),
+        )
+        return [(int(position), str(kind)) for position, kind in rows]
 
     def last_public(self) -> int:
         """The position of the last entry that concerns no single member; -1 where there is none."""
@@ -729,6 +737,47 @@ def _take_lock(path: Path) -> int:
             raise _unavailable(path, error) from None
         else:
             return lock
+
+
+def find_store_damage(path: Path) -> list[str]:
+    """What is wrong with a private SQLite file as such: who may read it, and whether it holds together.
+
+    Raises:
+        Unavailable: storage failed, so that it cannot be looked at.
+    """
+    wrong = []
+    if path.stat().st_mode & 0o077:
+        wrong.append(f"{path.name} can be read by others; chmod 600 it")
+    try:
+        with opened_to_look(path) as connection:
+            found = [str(row[0]) for row in connection.execute("PRAGMA integrity_check(5)")]
+    except Corrupt as error:
+        return [*wrong, f"{path.name} is damaged: {error.message}"]
+    if found != ["ok"]:
+        # What is found names pages and indexes, never a value.
+        wrong.append(f"{path.name} is damaged: {'; '.join(found)}")
+    return wrong
+
+
+@contextmanager
+def opened_to_look(path: Path) -> Iterator[sqlite3.Connection]:
+    """A private SQLite file (not the ledger's) to read from; what a killed writer left is rolled back first.
+
+    Raises:
+        Unavailable: storage failed.
+        Corrupt: it is damaged.
+    """
+    try:
+        connection = sqlite3.connect(f"{path.absolute().as_uri()}?mode=rw", uri=True, timeout=BUSY_SECONDS)
+        try:
+            connection.execute("PRAGMA query_only = ON")
+            yield connection
+        finally:
+            connection.close()
+    except sqlite3.OperationalError as error:
+        raise _unavailable(path, error) from None
+    except sqlite3.DatabaseError as error:
+        raise Corrupt(str(error), place=Place(str(path)), remedy="restore it from a backup") from None
 
 
 def _unavailable(path: Path, error: Exception) -> Unavailable:

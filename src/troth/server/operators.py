@@ -1,4 +1,4 @@
-"""The operator's console: verdicts, terms and their effect, releases, withdrawals, models, gaps, webhooks, people."""
+"""The operator's console: verdicts, terms, releases, withdrawals, models, gaps, identities, webhooks, people."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from typing import Any, Final, TypeVar
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import RedirectResponse
 
-from troth.app import changes, consequences, membership, telling, views
+from troth.app import changes, consequences, identity, membership, telling, views
 from troth.app.home import read_events_files
 from troth.app.serving import ServedHome
 from troth.core.errors import BadInput, Refused, TrothError
@@ -33,6 +33,7 @@ router = APIRouter(route_class=GuardedRoute, include_in_schema=False)
 T = TypeVar("T")
 STAFF: Final = ("privacy", "ml", "admin")
 _LONGEST_TERMS: Final = 1_000_000
+_MOST_DOUBTS: Final = 500
 
 
 def home_of(request: Request) -> ServedHome:
@@ -90,6 +91,15 @@ async def gaps(request: Request, purpose: str = "", recipient: str = "") -> Resp
     use = _asked(request, purpose, recipient)
     found = await engine(request, partial(views.overview, home_of(request), use))
     return render(request, "gaps.html.j2", use=use, uses=_uses(request), gaps=found["gaps"])
+
+
+@router.get("/operator/identities")
+@allow(*STAFF)
+async def identities(request: Request) -> Response:
+    """Accounts that may be one person's, and are not joined."""
+    found = await engine(request, partial(identity.doubtful, home_of(request)))
+    shown = found[:_MOST_DOUBTS]
+    return render(request, "operator-identities.html.j2", doubts=shown, more=len(found) - len(shown))
 
 
 # terms
