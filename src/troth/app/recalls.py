@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from dataclasses import replace as replaced
 from pathlib import Path
 
 import pyarrow as pa
@@ -34,6 +35,7 @@ from troth.core.handed import (
     Recalled,
     due_at,
 )
+from troth.core.identity import accounts_of
 from troth.core.manifest import Manifest
 from troth.core.recall import Acknowledgement, Notice, parse_notice, read_acknowledgement, read_notice
 from troth.core.values import MICROSECONDS_PER_DAY, format_instant
@@ -111,6 +113,10 @@ def to_recall(home: Home, book: Book, now: int) -> dict[str, set[str]]:
         taken = taken_back(
             ((at, what) for at, what in entries if what is not None and not isinstance(what, Act)), now
         )
+    joins = home.joins()
+    if joins:
+        # A no of one account of somebody holds for all of theirs.
+        taken = [replaced(one, subject=each) for one in taken for each in accounts_of(one.subject, joins)]
     deleted, limits = _deleted(home, now), limits_of(home)
     everybody = pa.table({"subject": pa.array({one.subject for one in taken}, pa.string())})
     there = holdings.folder(home) / kept.INDEX
