@@ -111,7 +111,11 @@ def expose(
         began = parse_instant(next(ledger.public(0, 1)).time)
         joins = joins_of(ledger.member_acts(facts.stand.position))
         with engine(home.config.threads, home.config.memory) as connection:
-            load_attributes(connection, ledger.bodies(facts.stand.position))
+            load_attributes(
+                connection,
+                ledger.bodies(facts.stand.position),
+                ("tier", "jurisdiction") if claim.jurisdictions else ("tier",),
+            )
             load_people(connection, [(one.account, one.subject) for one in joins.values()])
             _load_records(home, connection, records)
             past = (

@@ -13,7 +13,7 @@ import os
 import re
 import secrets
 import shutil
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -356,17 +356,38 @@ def new_escrow(private: Path) -> Path:
 
 
 def seal_erased(
-    home: Home, ledger: Ledger, subject: str, positions: Sequence[int], erasure: int
+    home: Home, ledger: Ledger, entries: Mapping[str, Sequence[int]], erasure: int
 ) -> Matter | None:
-    """Before entries and the account of a member are erased: seal them, if a matter holds them. Returns the matter.
+    """Before entries and accounts of one person are erased: seal them, if a matter holds any account of theirs.
 
-    An entry says that an erasure came under a hold, and names its position.
+    An entry says that an erasure came under a hold, and names its position. Returns the matter.
+
+    Args:
+        home: the home.
+        ledger: open for writing.
+        entries: the positions to be erased, by account.
+        erasure: the position of the erasure's entry.
     """
-    from troth.app.directories import accounts_of
-
-    matter = Holds(home).by_subject(subject)
+    held = Holds(home)
+    matter = next((one for one in map(held.by_subject, entries) if one is not None), None)
     if matter is None:
         return None
+    for subject, positions in entries.items():
+        _seal_account(home, ledger, matter, subject, positions)
+    details: dict[str, Json] = {
+        "step": "sealed",
+        "matter": matter.name,
+        "erasure": erasure,
+        "entries": sum(map(len, entries.values())),
+        "at": format_instant(clock()),
+    }
+    ledger.append([Act("hold", details)])
+    return matter
+
+
+def _seal_account(home: Home, ledger: Ledger, matter: Matter, subject: str, positions: Sequence[int]) -> None:
+    from troth.app.directories import accounts_of
+
     for position in positions:
         opening = ledger.opening(position)
         if opening is not None:
@@ -375,15 +396,6 @@ def seal_erased(
     if account is not None:
         one = account.credential
         seal(home, matter, {"kind": "account", "subject": subject}, one.account + one.secret)
-    details: dict[str, Json] = {
-        "step": "sealed",
-        "matter": matter.name,
-        "erasure": erasure,
-        "entries": len(positions),
-        "at": format_instant(clock()),
-    }
-    ledger.append([Act("hold", details)])
-    return matter
 
 
 def model_holds(home: Home) -> Callable[[str], str | None]:

@@ -75,9 +75,10 @@ def erase(home: Home, subject: str, at: int | str | None, *, bodies: bool = Fals
         ]
         receipt = ledger.append([Erase(one, now) for one in dict.fromkeys((subject, *accounts))])[0]
         # What a legal hold keeps is sealed before it is erased; the entry says so.
-        for one, positions in own.items():
-            holds.seal_erased(home, ledger, one, positions if bodies else [], receipt.position)
+        going = {one: positions if bodies else [] for one, positions in own.items()}
+        holds.seal_erased(home, ledger, going, receipt.position)
         erased = ledger.erase(earlier) if bodies else 0
     # From here on nobody can tell which tags and labels were theirs, unless they show their secret.
-    Accounts(home.accounts_path).forget(subject, now, clock())
+    for one in own:
+        Accounts(home.accounts_path).forget(one, now, clock())
     return receipt, erased

@@ -28,30 +28,31 @@ _CENTS: Final = 100
 # The words of the queries that papers show are those that ran.
 CHOSEN: Final = """
 CREATE TABLE chosen AS
-SELECT DISTINCT d.record, d.recipient, d.given_at, r.created_at, r.author, r.addressees
-FROM disclosed AS d JOIN records AS r ON r.id = d.record
+SELECT d.record, d.recipient, d.given_at, r.created_at, r.author, r.addressees
+FROM (SELECT DISTINCT record, recipient, given_at FROM disclosed
+      WHERE recipient IN (SELECT unnest($recipients::VARCHAR[])) AND purpose IN (SELECT unnest($purposes::VARCHAR[]))
+        AND given_at < $before AND given_at >= $since) AS d
+JOIN records AS r ON r.id = d.record
 WHERE r.category IN (SELECT unnest($categories::VARCHAR[]))
-  AND d.recipient IN (SELECT unnest($recipients::VARCHAR[]))
-  AND d.purpose IN (SELECT unnest($purposes::VARCHAR[]))
-  AND d.given_at < $before AND d.given_at >= $since
 """
 
 PARTIES: Final = """
 CREATE TABLE parties AS
-SELECT DISTINCT c.record, c.recipient, c.given_at, c.created_at, p.account, COALESCE(j.person, p.account) AS person
-FROM chosen AS c, unnest({who}) AS p(account) LEFT JOIN people AS j ON j.account = p.account
+SELECT p.record, p.recipient, p.given_at, p.created_at, p.account, COALESCE(j.person, p.account) AS person
+FROM (SELECT record, recipient, given_at, created_at, unnest({who}) AS account FROM chosen) AS p
+LEFT JOIN people AS j ON j.account = p.account
 WHERE p.account IS NOT NULL AND p.account <> '' {place}
 """
 
 PLACE: Final = """AND EXISTS (SELECT 1 FROM spans_of_jurisdiction AS s WHERE s.subject = p.account
-    AND s.start <= c.given_at AND c.given_at < s.stop AND s.jurisdiction IN (SELECT unnest($places::VARCHAR[])))"""
+    AND s.start <= p.given_at AND p.given_at < s.stop AND s.jurisdiction IN (SELECT unnest($places::VARCHAR[])))"""
 
 PARTIES_IN_ORDER: Final = ("author", "addressee")
 
 WHO: Final = {
-    ("author",): "[c.author]",
-    ("addressee",): "list_distinct(c.addressees)",
-    ("author", "addressee"): "list_distinct(list_append(c.addressees, c.author))",
+    ("author",): "[author]",
+    ("addressee",): "list_distinct(addressees)",
+    ("author", "addressee"): "list_distinct(list_append(addressees, author))",
 }
 
 SPAN_OF: Final = {
@@ -62,9 +63,8 @@ SPAN_OF: Final = {
 
 CLASS: Final = """
 CREATE TABLE class_{reading} AS
-SELECT DISTINCT p.person, p.account, p.record, p.recipient, p.given_at
-FROM parties AS p JOIN spans_of_tier AS s ON s.subject = p.account AND {span}
-WHERE s.tier = $tier
+SELECT p.person, p.account, p.record, p.recipient, p.given_at
+FROM parties AS p SEMI JOIN (SELECT * FROM spans_of_tier WHERE tier = $tier) AS s ON s.subject = p.account AND {span}
 """
 
 UNKNOWN: Final = {

@@ -6,7 +6,7 @@ member (``troth.core.standing``).
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from itertools import islice
 from typing import Final, TypeAlias
@@ -21,15 +21,15 @@ BATCH: Final = 500_000
 
 _SCHEMA: Final = pa.schema([("position", pa.int64()), ("subject", pa.string()), ("body", pa.string())])
 
+NAMES: Final = ("tier", "jurisdiction", "status")
+
 # ``since`` is ISO 8601 in UTC; instants are microseconds. A key that an entry names with null is unknown from then on,
-# a key that it does not name stays what it was: JSON null and a missing key are told apart by their type.
+# a key that it does not name stays what it was: a JSON null and a missing key (SQL NULL) are told apart. One call takes
+# all keys out, since each reads the whole body.
 _READ: Final = """
 INSERT INTO attributes
-SELECT position, subject, epoch_us(CAST(body->>'$.event.since' AS TIMESTAMP)) AS since,
-       json_type(body, '$.event.tier') IS NOT NULL, body->>'$.event.tier',
-       json_type(body, '$.event.jurisdiction') IS NOT NULL, body->>'$.event.jurisdiction',
-       json_type(body, '$.event.status') IS NOT NULL, body->>'$.event.status'
-FROM batch
+SELECT position, subject, epoch_us(CAST(found[1]->>'$' AS TIMESTAMP)), {columns}
+FROM (SELECT position, subject, json_extract(body, [{paths}]) AS found FROM batch) WHERE found[1] IS NOT NULL
 """
 
 _SPANS: Final = """
@@ -57,28 +57,35 @@ def engine(threads: int | None = None, memory: str | None = None) -> Iterator[du
         yield connection
 
 
-def load_attributes(connection: duckdb.DuckDBPyConnection, bodies: Bodies) -> None:
+def load_attributes(
+    connection: duckdb.DuckDBPyConnection, bodies: Bodies, names: Sequence[str] = NAMES
+) -> None:
     """Read members' attributes into ``attributes``, and make ``spans_of_tier`` and so on: [start, stop) in microseconds.
 
     A span of no length (two entries of one instant: the later in the ledger holds) stays out by itself.
+
+    Args:
+        connection: a database without these tables.
+        bodies: all entries of members, or more.
+        names: those attributes that will be asked about, of NAMES.
     """
-    connection.execute(
-        "CREATE TABLE attributes (position BIGINT, subject VARCHAR, since BIGINT,"
-        " names_tier BOOLEAN, tier VARCHAR, names_jurisdiction BOOLEAN, jurisdiction VARCHAR,"
-        " names_status BOOLEAN, status VARCHAR)"
-    )
+    kinds = "".join(f", names_{one} BOOLEAN, {one} VARCHAR" for one in names)
+    connection.execute(f"CREATE TABLE attributes (position BIGINT, subject VARCHAR, since BIGINT{kinds})")
+    columns = ", ".join(f"found[{at}] IS NOT NULL, found[{at}]->>'$'" for at in range(2, len(names) + 2))
+    paths = ", ".join(f"'$.event.{one}'" for one in ("since", *names))
+    read = _READ.format(columns=columns, paths=paths)
     wanted = (one for one in bodies if b'"since":' in one[2])
     while chunk := list(islice(wanted, BATCH)):
         positions, subjects, texts = zip(*chunk, strict=True)
-        columns = [
+        arrays = [
             pa.array(positions, pa.int64()),
             pa.array(subjects, pa.string()),
             pa.array(texts, pa.binary()).cast(pa.string()),
         ]
-        connection.register("batch", pa.Table.from_arrays(columns, schema=_SCHEMA))
-        connection.execute(_READ)
+        connection.register("batch", pa.Table.from_arrays(arrays, schema=_SCHEMA))
+        connection.execute(read)
         connection.unregister("batch")
-    for name in ("tier", "jurisdiction", "status"):
+    for name in names:
         connection.execute(_SPANS.format(name=name, end=END))
 
 
