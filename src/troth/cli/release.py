@@ -6,8 +6,8 @@ from pathlib import Path
 
 import click
 
-from troth.app import home as homes
 from troth.app import exposure, logs, proofs, releases
+from troth.app import home as homes
 from troth.cli.output import (
     NEW_FILE,
     TEXT,
