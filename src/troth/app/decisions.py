@@ -22,6 +22,7 @@ from troth.core.written import Json
 from troth.gate import duck, spark, tables
 from troth.gate.gate import SPARK, Gate, Source, Summary, open_records, summarise
 from troth.gate.plan import SmallSide, allowed, decided
+from troth.gate.sources import parquet_files
 from troth.intake.marks import Marks
 
 if TYPE_CHECKING:
@@ -167,7 +168,7 @@ def files_of(home: Home, source: Source | None) -> list[Path]:
         return [*sorted(home.records_path.glob("*.parquet")), *Marks(home.records_path).files()]
     if tables.is_table(source):
         return []
-    return duck.parquet_files(source) if isinstance(source, str | Path) else []
+    return parquet_files(source) if isinstance(source, str | Path) else []
 
 
 def at_one_version(source: Source | None) -> Source | None:
@@ -226,7 +227,7 @@ def numbered(home: Home, source: Source | None, columns: Sequence[str]) -> ir.Ta
         files = sorted(home.records_path.glob("*.parquet"))
         return open_records(_marked(home, duck.numbered(files, columns, *limits))) if files else None
     if isinstance(source, str | Path) and not tables.is_table(source):
-        return open_records(duck.numbered(duck.parquet_files(source), columns, *limits))
+        return open_records(duck.numbered(parquet_files(source), columns, *limits))
     return None
 
 
