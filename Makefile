@@ -23,6 +23,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
+.PHONY: browser-tools
 .PHONY: help demo test lint format bench acceptance docs-check constraints clean stale
 
 help: ## this list
@@ -95,6 +96,15 @@ $(VENV)/stamp-%: $(VENV)/stamp-base
 	@echo "installing the $* extra"
 	@$(BIN)/pip install -qq -c constraints.txt -e '.[$*]'
 	@touch $@
+
+# The accessibility checker of the browser tests: fetched, never committed; without npm its tests are skipped.
+AXE := 4.14.1
+
+$(VENV)/node_modules/axe-core/axe.min.js: $(VENV)/made-in
+	@command -v npm > /dev/null || { echo "npm is not here: tests of accessibility will be skipped"; exit 0; }; \
+	  npm install --silent --no-audit --no-fund --prefix $(VENV) axe-core@$(AXE) && touch $@
+
+browser-tools: $(VENV)/node_modules/axe-core/axe.min.js
 
 # --- pins --------------------------------------------------------------------------------------
 

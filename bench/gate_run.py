@@ -50,9 +50,11 @@ def write(stage: Stage, out: Path, times: int) -> dict[str, Any]:
     The three take turns, so that a machine that slows down slows them all.
     """
     import troth
+    from troth.app import releases
     from troth.gate import duck
     from troth.gate.gate import Gate, open_records
-    from troth.gate.plan import decided
+    from troth.gate.plan import allowed, decided
+    from troth.release.hashing import hasher
 
     home = troth.open(stage.home)
     known, _ = home.known()
@@ -68,27 +70,33 @@ def write(stage: Stage, out: Path, times: int) -> dict[str, Any]:
     )
     kept = duck.read_parquet(str(marked), 2, "3GB")
     trivial = kept.filter(kept.keep).drop("keep")
-    allowed = everything.filter(everything.verdict == "allowed").select(*records.columns)
-    copies, writes, seals = [], [], []
+    quick = allowed(records, small)
+    copies, writes, seals, sets = [], [], [], []
     rows = 0
     for turn in range(times):
         copies += timed(lambda: _copy(engine, trivial, out / "copy.parquet"))[0]
-        writes += timed(lambda: _copy(engine, allowed, out / "write.parquet"))[0]
-        target = out / f"release-{turn}"
-        gate = home.gate(USE, at=AT)
-        gate.decide(str(stage.table))
-        seconds, release = timed(partial(gate.release, target, str(stage.table)))
-        seals += seconds
-        rows = release.as_json()["rows"]
-        shutil.rmtree(target)
+        writes += timed(lambda: _copy(engine, quick, out / "write.parquet"))[0]
+        for taken, with_set in ((seals, False), (sets, True)):
+            target = out / f"release-{turn}-{with_set}"
+            gate = home.gate(USE, at=AT)
+            gate.decide(str(stage.table))
+            build = partial(
+                releases.build_from, home, gate, target, source=str(stage.table), with_set=with_set
+            )
+            seconds, release = timed(build)
+            taken.extend(seconds)
+            rows = release.as_json()["rows"]
+            shutil.rmtree(target)
     return {
         "rows": rows,
         "copied": median(copies),
         "decided_and_written": median(writes),
         "sealed": median(seals),
+        "sealed_with_set": median(sets),
+        "hashed_by": hasher().__qualname__,
         "written_to_copied": median([one / other for one, other in zip(writes, copies, strict=True)]),
         "sealed_to_copied": median([one / other for one, other in zip(seals, copies, strict=True)]),
-        "all": {"copied": copies, "decided_and_written": writes, "sealed": seals},
+        "all": {"copied": copies, "decided_and_written": writes, "sealed": seals, "sealed_with_set": sets},
         "peak_gib": peak_gib(),
     }
 

@@ -25,6 +25,7 @@ import troth
 from bench.measure import machine
 from troth.app import certificates, models, unlearning
 from troth.learning.honour import corpus_of, touched
+from troth.learning.serving import backend_of
 
 RESULTS = Path(__file__).with_name("results")
 _BODY = 500
@@ -110,7 +111,8 @@ def run(folder: Path, size: int, shards: int, leavers: int) -> dict[str, Any]:
     leaving = members[:: max(1, len(members) // leavers)][:leavers]
     clean, cpu, shares, bytes_of = [], [], [], []
     corpus = corpus_of(model, model.state())
-    backend = models.backend_of("counts")
+    rows: list[int] = []
+    backend = backend_of("counts")
     with models.open_model(home, "m") as opened:
         opened.generate("a", length=20)
         for one in leaving:

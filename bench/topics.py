@@ -205,7 +205,68 @@ MORE_DEV = {
     ],
 }
 
-DEV = {topic: DEV[topic] + MORE_DEV[topic] for topic in DEV}
+# For the second lexicon: more ways of saying what the first one overlooked most.
+THIRD_DEV: dict[str, list[str]] = {
+    "employment": [
+        "{firm} has an opening that would suit you, shall I put your name forward for the position?",
+        "They did not renew me, so I am between jobs now.",
+        "I heard that half of the department will be made redundant.",
+        "{person} fell out with the boss and walked away from the job.",
+        "My offer letter from {firm} came this morning.",
+        "The screening call with their talent people went well.",
+        "I would retire early if I could.",
+        "Is it true that {firm} has a hiring freeze?",
+        "{person} filed a grievance against the head of our unit.",
+    ],
+    "compensation": [
+        "I get 32 an hour, and the others get 40.",
+        "They would pay you better in {place}.",
+        "She makes twice what I make for the same work.",
+        "Six figures would be the least for that kind of work.",
+        "How much do you make, if I may ask?",
+        "My package has not moved since the merger.",
+        "We are paid less than the men on the team.",
+        "The commission was cut, so I lose a thousand each month.",
+        "{firm} offers 401k matching and a stipend for moving.",
+        "I cannot live on 2100 a month in {place}.",
+        "The unvested shares are gone if I leave now.",
+        "They lowballed me again, ten grand below the last one.",
+    ],
+    "health": [
+        "{person} broke her hip and walks on crutches.",
+        "The oncologist speaks of remission.",
+        "I have struggled with my mental health since spring.",
+        "My daughter has coeliac disease.",
+        "I was in an ambulance last night, they think it is a blood clot.",
+        "The painkillers make me dizzy.",
+        "{person} had covid and is still short of breath.",
+        "We lost the baby at twenty weeks along.",
+        "I am unwell and will stay in bed today.",
+        "His blood sugar is out of control.",
+    ],
+}
+THIRD_NEAR_DEV = [
+    "The match went to overtime and we lost.",
+    "There is a promotion on coffee at the corner shop.",
+    "Please quit the app and open it once more.",
+    "The button is disabled until the form is complete.",
+    "Their hospitality in {place} was wonderful.",
+    "The mail landed in quarantine because of the attachment.",
+    "Hold the key and let go of it after two beeps.",
+    "This setting does not compensate for the drift of the sensor.",
+    "You know the poem by heart, I am impressed.",
+    "We pay the invoice within 30 days.",
+    "The podcast has an interview with a singer from {place}.",
+    "Let us start at nine and be done by noon.",
+    "The server took 85k requests in an hour.",
+    "My flight is back on Tuesday.",
+    "The role of the cache is to save time.",
+    "I raised my hand, but nobody noticed.",
+    "The shop is out of stock until March.",
+    "Your application crashes when I press the red button.",
+]
+NEAR_DEV += THIRD_NEAR_DEV
+DEV = {topic: DEV[topic] + MORE_DEV[topic] + THIRD_DEV.get(topic, []) for topic in DEV}
 TEST = {
     "employment": [
         "I did not get the post at {firm}, they went with someone internal.",

@@ -80,8 +80,8 @@ def measure(rows: list[dict[str, Any]]) -> dict[str, Any]:
         widening = [one for one in reading.changes if one.kind == "widens" and one.practice is not None]
         counts["widening"] += len(widening)
         # A rule or a promise on the negative side that is labelled as one, and read as training that was added.
-        told = row["kind"] in ("restricts_third_party_ai_training", "promises_not_to_train")
-        counts["wrong_direction"] += told and found
+        is_told = row["kind"] in ("restricts_third_party_ai_training", "promises_not_to_train")
+        counts["wrong_direction"] += is_told and found
     told = sum(row["kind"] in ("restricts_third_party_ai_training", "promises_not_to_train") for row in rows)
     return {
         **counts,
@@ -188,14 +188,18 @@ def table(found: dict[str, Any]) -> str:
 
 
 @click.command()
-@click.option("--peer", type=int, default=0, help="Run governdiff on so many moments of the part held out.")
+@click.option(
+    "--peer", type=int, default=0, help="Run governdiff on so many held-out moments, half of each label."
+)
 @click.option("--peer-limit", type=float, default=60.0, show_default=True, help="Seconds for each of them.")
 @click.option("--archive", type=click.Path(path_type=Path), help="An archive to read whole.")
 @click.option("--jobs", type=int, help="Worker processes for it.")
 @click.option("--name", default="watch", show_default=True, help="Name of the files in bench/results.")
 def main(peer: int, peer_limit: float, archive: Path | None, jobs: int | None, name: str) -> None:
     """Measure, print a table, and write it to bench/results."""
-    rows = [json.loads(line) for line in (DATA / "moments.jsonl").read_text(encoding="utf-8").splitlines()]
+    rows = [
+        json.loads(line) for line in (DATA / "moments.jsonl").read_text(encoding="utf-8").split("\n") if line
+    ]
     rows = [row for row in rows if row["label"] != "ambiguous"]
     parts = {
         which: [row for row in rows if part(row["service"]) == which] for which in ("development", "held out")
@@ -205,7 +209,9 @@ def main(peer: int, peer_limit: float, archive: Path | None, jobs: int | None, n
         "parts": {which: measure(some) for which, some in parts.items()},
     }
     if peer:
-        some = sorted(parts["held out"], key=lambda row: len(row["before"]) + len(row["after"]))[:peer]
+        by_size = sorted(parts["held out"], key=lambda row: len(row["before"]) + len(row["after"]))
+        sides = [[row for row in by_size if row["label"] == label] for label in ("positive", "negative")]
+        some = [row for side in sides for row in side[: peer // 2]]
         found["parts"][f"governdiff, {len(some)} shortest held out"] = measure_peer(some, peer_limit)
         found["parts"]["troth, the same"] = measure(some)
     if archive:

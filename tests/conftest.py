@@ -31,6 +31,10 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
         require(SHARED_DATA.is_dir(), "../shared/data")
     if item.get_closest_marker("needs_strace"):
         require(shutil.which("strace"), "strace")
+    if item.get_closest_marker("needs_spark"):
+        require(importlib.util.find_spec("pyspark") and shutil.which("java"), "the spark extra and Java")
+    if item.get_closest_marker("needs_tables"):
+        require(importlib.util.find_spec("deltalake"), "the tables extra")
     if item.get_closest_marker("needs_hf"):
         absent = [name for name in HF_PACKAGES if importlib.util.find_spec(name) is None]
         require(not absent, f"the hf extra ({', '.join(absent)})")

@@ -21,10 +21,8 @@ class Provider:
 
     def __init__(self) -> None:
         self.key = RSAKey.generate_key(2048, {"kid": "k1", "use": "sig", "alg": "RS256"}, private=True)
-        self.claims: dict[str, Any] = {"sub": "u-1", "troth_role": "member", "troth_subject": "ann"}
-        self.spoil: dict[str, Any] = {}
-        self.sign_with = self.key
         self.codes: dict[str, dict[str, str]] = {}
+        self.reset()
         provider = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -66,6 +64,12 @@ class Provider:
         self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         self.issuer = f"http://127.0.0.1:{self.server.server_port}"
         threading.Thread(target=self.server.serve_forever, daemon=True).start()
+
+    def reset(self) -> None:
+        """As an honest provider is."""
+        self.claims: dict[str, Any] = {"sub": "u-1", "troth_role": "member", "troth_subject": "ann"}
+        self.spoil: dict[str, Any] = {}
+        self.sign_with = self.key
 
     def documents(self) -> dict[str, dict[str, Any]]:
         return {

@@ -52,7 +52,7 @@ def test_the_matrix_of_routes_and_roles(site: Site, role: str) -> None:
         if route.path in ("/sign-out", "/account/end") or route.rule.public:
             continue
         path = route.path.replace(":path}", "}").format(**PARAMETERS)
-        for method in route.methods - {"HEAD"}:
+        for method in set(route.methods or ()) - {"HEAD"}:
             allowed = role in route.rule.roles
             if allowed and (method, route.path) in SLOW:
                 continue
@@ -91,7 +91,7 @@ def test_the_matrix_of_routes_and_scopes(site: Site) -> None:
             continue
         path = route.path.replace(":path}", "}").format(**PARAMETERS)
         others = site.token(*sorted(everything - {route.rule.scope}))
-        for method in route.methods - {"HEAD"}:
+        for method in set(route.methods or ()) - {"HEAD"}:
             status = site.client.request(method, path, headers=others).status_code
             if status != 403:
                 wrong.append((method, route.path, status))
@@ -104,10 +104,10 @@ def test_a_token_opens_just_what_its_scope_names(site: Site) -> None:
     for header in ("Bearer x", "Bearer troth_1_2", "Basic eDp4", "Bearer " + "a" * 9000):
         answer = site.client.get("/api/v1/releases", headers={"Authorization": header})
         assert (answer.status_code, answer.json()["error"]["kind"]) == (401, "sign_in")
-    header = site.token("releases:read")
-    number = header["Authorization"].split("_")[1]
-    site.store.revoke(number)
-    assert site.client.get("/api/v1/releases", headers=header).status_code == 401
+    good = site.token("releases:read")
+    assert site.client.get("/api/v1/releases", headers=good).status_code == 200
+    site.store.revoke(good["Authorization"].split("_")[1])
+    assert site.client.get("/api/v1/releases", headers=good).status_code == 401
     ended = site.store.add_token("old", ["releases:read"], clock() - 2, ends_at=clock() - 1)
     assert (
         site.client.get("/api/v1/releases", headers={"Authorization": f"Bearer {ended}"}).status_code == 401

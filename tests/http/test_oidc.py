@@ -15,18 +15,26 @@ from tests.http.site import Site, served
 from troth.server.config import Oidc
 
 
-@pytest.fixture
-def provider() -> Iterator[Provider]:
+@pytest.fixture(scope="module")
+def running() -> Iterator[Provider]:
     made = Provider()
     yield made
     made.close()
 
 
 @pytest.fixture
-def there(provider: Provider, prepared: Path, tmp_path: Path) -> Iterator[Site]:
-    shutil.copytree(prepared, tmp_path / "home")
-    oidc = Oidc(provider.issuer, CLIENT, SECRET, roles=("member", "auditor"))
-    with served(tmp_path / "home", oidc=oidc) as site:
+def provider(running: Provider) -> Provider:
+    """The provider, with nothing spoilt."""
+    running.reset()
+    return running
+
+
+@pytest.fixture(scope="module")
+def there(running: Provider, prepared: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    home = tmp_path_factory.mktemp("oidc") / "home"
+    shutil.copytree(prepared, home)
+    oidc = Oidc(running.issuer, CLIENT, SECRET, roles=("member", "auditor"))
+    with served(home, oidc=oidc) as site:
         yield site
 
 
@@ -43,7 +51,8 @@ def test_somebody_whom_the_provider_vouches_for_gets_the_role_that_it_says(
     there: Site, provider: Provider
 ) -> None:
     answer = go(there)
-    assert (answer.status_code, answer.headers["location"]) == (303, "/me/terms")
+    assert answer.status_code == 303, answer.text
+    assert answer.headers["location"] == "/me/terms"
     assert there.client.get("/me").status_code == 200
     assert there.client.get("/auditor").status_code == 403
     first = there.client.cookies["troth"]

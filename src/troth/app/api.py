@@ -160,8 +160,21 @@ def open(path: Path | str) -> Home:  # noqa: A001 - the verb that people expect
     return Home(opened.path, opened.config)
 
 
-def verify(path: Path | str, keys: list[Path] | None = None) -> Findings:
-    """Check a release or certificate offline; raises nothing about what it finds, says everything."""
-    from troth.app import releases
+def verify(
+    path: Path | str,
+    keys: list[Path] | None = None,
+    *,
+    policy: Path | None = None,
+    release: Path | None = None,
+    secret: Path | None = None,
+) -> Findings:
+    """Check a release, proof, certificate, receipt or checkpoint offline, as ``troth verify`` does.
 
-    return releases.verify(Path(path), keys)
+    Raises nothing about what it finds, says everything; see ``troth.app.verifying.verify`` for the arguments.
+
+    Raises:
+        BadInput: a file cannot be read, or what a check needs was not named.
+    """
+    from troth.app import verifying
+
+    return verifying.verify(Path(path), keys, policy=policy, release=release, secret=secret)

@@ -7,12 +7,21 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Final
 
+from troth.app import logs
 from troth.app.home import Home
 from troth.app.models import FROZEN, digest_served, model_of, models_path, read_frozen, unheard
 from troth.core import certificate
-from troth.core.certificate import KIND, MAX_BYTES, Certificate, all_leaves, check_certificate
+from troth.core.certificate import (
+    KIND,
+    MAX_BYTES,
+    Certificate,
+    all_leaves,
+    check_certificate,
+    check_withdrawals,
+)
 from troth.core.errors import BadInput, Place
 from troth.core.findings import Findings
+from troth.core.policy import Policy
 from troth.core.shards import NOTHING_FROZEN
 from troth.core.verify import read_envelope
 from troth.learning.jobs import Report, leaves_beside
@@ -36,13 +45,22 @@ def is_certificate(path: Path) -> bool:
         return False
 
 
-def verify(path: Path, keys: Sequence[Path] | None = None, home: Path | None = None) -> Findings:
-    """Check a certificate offline, with public key files; None: the key of the home that it lies in."""
-    return _checked(path, keys, home)[0]
+def verify(
+    path: Path,
+    keys: Sequence[Path] | None = None,
+    home: Path | None = None,
+    *,
+    policy: Path | None = None,
+) -> Findings:
+    """Check a certificate offline, with public key files; None: the key of the home that it lies in.
+
+    With a policy its withdrawals are held against the log that this trusts.
+    """
+    return _checked(path, keys, home, logs.read_trust(policy) if policy is not None else None)[0]
 
 
 def _checked(
-    path: Path, keys: Sequence[Path] | None, home: Path | None
+    path: Path, keys: Sequence[Path] | None, home: Path | None, trusted: Policy | None = None
 ) -> tuple[Findings, Certificate | None, bytes | None]:
     findings = Findings(KIND)
     named = list(keys) if keys else _keys_near(path, home)
@@ -61,7 +79,14 @@ def _checked(
     side = leaves_beside(path)
     beside = side.read_bytes() if side.is_file() else None
     found = check_certificate(data, [load_public(one) for one in named], findings, path.name, beside)
+    if found is not None:
+        check_withdrawals(found, trusted, findings)
     return findings, found, beside
+
+
+def _trusted(home: Home | None) -> Policy | None:
+    """The policy of a home's own log."""
+    return None if home is None or home.config.origin is None else logs.policy_of(home)
 
 
 def _keys_near(path: Path, home: Path | None) -> list[Path]:
@@ -93,7 +118,7 @@ def replay(
         Refused: a release is not as it was sealed.
         BadInput: something is missing.
     """
-    findings, found, beside = _checked(path, keys, home.path if home else None)
+    findings, found, beside = _checked(path, keys, home.path if home else None, _trusted(home))
     if found is None or not findings.ok:
         return findings
     leaves = all_leaves(found, beside)
@@ -152,7 +177,7 @@ def chain(home: Home, name: str) -> Findings:
     said: list[Certificate] = []
     for one in state.certificates:
         path = model.path / one
-        checked, found, _ = _checked(path, None, home.path)
+        checked, found, _ = _checked(path, None, home.path, _trusted(home))
         findings.findings += [each for each in checked.findings if each.level == "error"]
         if found is not None:
             said.append(found)

@@ -197,6 +197,17 @@ def reach(home: Home, document: str, version: str, at: int | str | None = None) 
     return reach_of(known, find_version(known, document, version), instant_or_now(at))
 
 
+def reach_in_effect(home: Home, document: str, version: str) -> Reach:
+    """Who will have been told of a version when it takes effect, or was by now if it did.
+
+    Raises:
+        BadInput: there is no such version.
+    """
+    known, _ = home.known()
+    placed = find_version(known, document, version)
+    return reach_of(known, placed, max(instant_or_now(None), placed.terms.effective_at))
+
+
 def reach_of(known: Known, placed: Placed, now: int) -> Reach:
     """Who of a version's audience was told of it by an instant, and who was not."""
     told: list[str] = []

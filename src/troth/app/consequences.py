@@ -98,6 +98,21 @@ def _make_again(home: ServedHome, step: Step) -> None:
         step("certificate", {"certificates": made})
 
 
+def models_made_without(home: Home, subject: str, since: int) -> list[str]:
+    """The models that were made again, since the entry at a position, without what a member had taken back.
+
+    What an earlier entry of theirs took out of serving already counts too: it waited until then.
+    """
+    found = []
+    with home.reading() as ledger:
+        theirs = {position for position, _ in ledger.history(subject)}
+        for entry, act in ledger.acts("unlearning"):
+            positions = act.details.get("withdrawals")
+            if entry > since and isinstance(positions, list) and not theirs.isdisjoint(positions):
+                found.append(str(act.details["model"]))
+    return list(dict.fromkeys(found))
+
+
 def certificate_of(home: Home, model: str, name: str) -> bytes | None:
     """The bytes of a model's certificate; None where there is none of that name."""
     for one in models.listed(home):

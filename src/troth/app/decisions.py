@@ -19,9 +19,10 @@ from troth.core.events import MemberEvent
 from troth.core.reasons import VERDICTS
 from troth.core.values import Record, Use, check_instant
 from troth.core.written import Json
-from troth.gate import duck
-from troth.gate.gate import Gate, Source, Summary, open_records, summarise
+from troth.gate import duck, spark, tables
+from troth.gate.gate import SPARK, Gate, Source, Summary, open_records, summarise
 from troth.gate.plan import SmallSide, allowed, decided
+from troth.gate.sources import parquet_files
 from troth.intake.marks import Marks
 
 if TYPE_CHECKING:
@@ -97,7 +98,8 @@ class HomeGate:
 
     def records(self, source: Source | None = None) -> ir.Table:
         """The records of a source, or the home's own, as the gate reads them."""
-        return open_records(records_of(self._home) if source is None else bound(self._home, source))
+        found = records_of(self._home) if source is None else bound(self._home, source)
+        return open_records(found, self._home.config.engine)
 
 
 def open_gate(
@@ -118,7 +120,16 @@ def open_gate(
     """
     now = instant_or_now(at)
     known, position = home.known(as_of)
-    return HomeGate(home, Gate(known, use, now, progress), Question(use, now, position))
+    return HomeGate(home, Gate(known, use, now, progress, home.config.engine), Question(use, now, position))
+
+
+def is_on_spark(home: Home, source: Source | None) -> bool:
+    """Whether Spark decides: a table of its own brings it along, anything else goes where the home says."""
+    if spark.is_frame(source):
+        return True
+    if isinstance(source, ir.Table):
+        return bool(source.get_backend().name == "pyspark")
+    return home.config.engine == SPARK
 
 
 def bound(home: Home, source: Source) -> Source:
@@ -134,7 +145,17 @@ def read_parquet(home: Home, source: str | Path) -> ir.Table:
     Raises:
         BadInput: no such file, or no Parquet.
     """
-    return duck.read_parquet(source, home.config.threads, home.config.memory)
+    if tables.is_table(source):
+        rows = tables.pin(str(source)).rows
+        if home.config.engine == SPARK:
+            raise BadInput(
+                "is a Delta table, which is read by DuckDB here",
+                place=Place(str(source)),
+                remedy="give Spark a frame of it: spark.read.format('delta')",
+            )
+        return duck.read_dataset(rows, home.config.threads, home.config.memory)
+    read = spark.read_parquet if home.config.engine == SPARK else duck.read_parquet
+    return read(source, home.config.threads, home.config.memory)
 
 
 Stamps: TypeAlias = tuple[tuple[str, int, int, int], ...]
@@ -145,7 +166,14 @@ def files_of(home: Home, source: Source | None) -> list[Path]:
     """The files that records come from, as far as they come from files."""
     if source is None:
         return [*sorted(home.records_path.glob("*.parquet")), *Marks(home.records_path).files()]
-    return duck.parquet_files(source) if isinstance(source, str | Path) else []
+    if tables.is_table(source):
+        return []
+    return parquet_files(source) if isinstance(source, str | Path) else []
+
+
+def at_one_version(source: Source | None) -> Source | None:
+    """The same source; of a table that keeps its history, by the name of the version that is its newest now."""
+    return tables.pin(str(source)).name if tables.is_table(source) else source
 
 
 def stamps_of(home: Home, source: Source | None) -> Stamps:
@@ -190,14 +218,16 @@ def _marked(home: Home, records: ir.Table) -> ir.Table:
 def numbered(home: Home, source: Source | None, columns: Sequence[str]) -> ir.Table | None:
     """The same records with just these columns and a number for each row (``duck.PLACE``).
 
-    None: the records don't come from files, so a second reading might give others.
+    None: the records don't come from files, so a second reading might give others; or the engine needs none.
     """
+    if home.config.engine == SPARK:
+        return None
     limits = home.config.threads, home.config.memory
     if source is None:
         files = sorted(home.records_path.glob("*.parquet"))
         return open_records(_marked(home, duck.numbered(files, columns, *limits))) if files else None
-    if isinstance(source, str | Path):
-        return open_records(duck.numbered(duck.parquet_files(source), columns, *limits))
+    if isinstance(source, str | Path) and not tables.is_table(source):
+        return open_records(duck.numbered(parquet_files(source), columns, *limits))
     return None
 
 

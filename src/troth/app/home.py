@@ -9,7 +9,7 @@ import secrets
 import shutil
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
@@ -25,6 +25,9 @@ from troth.intake.yaml_files import read_yaml
 from troth.ledger.store import FREE_SPACE_FLOOR, Ledger, Receipt, clock
 
 CONFIG: Final = "troth.yaml"
+ENGINES: Final = ("duckdb", "spark")
+"""What can decide and build; the first is the one that is always there."""
+
 _FORMAT: Final = 1
 _MIB: Final = 2**20
 
@@ -34,7 +37,9 @@ class Config:
     """What ``troth.yaml`` says. Sizes in bytes; ``threads`` and ``memory`` None: what the engine takes by itself.
 
     ``origin`` is the name of the home's public log, None if it has none; ``publish``: whether each command that
-    appends also publishes. ``ledger`` is the address of a PostgreSQL database, None for the file in the home.
+    appends also publishes. ``engine``
+    decides and builds: ``duckdb`` or ``spark``. ``ledger`` is the address of a PostgreSQL database, None for the
+    file in the home.
     """
 
     free_space_floor: int = FREE_SPACE_FLOOR
@@ -43,6 +48,7 @@ class Config:
     origin: str | None = None
     publish: bool = True
     ledger: str | None = None
+    engine: str = "duckdb"
 
 
 class Home:
@@ -362,7 +368,7 @@ def open_home(path: Path | str) -> Home:
             f"this home is of format {version}; this Troth knows up to {_FORMAT}", remedy="use a newer Troth"
         )
     floor, threads, memory = (shape.get(key) for key in ("free_space_floor_mib", "threads", "memory"))
-    log, ledger = shape.get("log"), shape.get("ledger")
+    log, ledger, engine = shape.get("log"), shape.get("ledger"), shape.get("engine")
     config = Config(
         free_space_floor=floor.as_count() * _MIB if floor else FREE_SPACE_FLOOR,
         threads=threads.as_count() if threads else None,
@@ -370,11 +376,21 @@ def open_home(path: Path | str) -> Home:
         origin=log.need("origin").as_text() if log else None,
         publish=log is None or log.need("publish").as_one_of(("automatic", "manual")) == "automatic",
         ledger=ledger.as_text() if ledger else None,
+        engine=engine.as_one_of(ENGINES) if engine else ENGINES[0],
     )
     if log:
         log.close()
     shape.close()
     return Home(target, config)
+
+
+def limited(
+    home: Home, engine: str | None = None, threads: int | None = None, memory: str | None = None
+) -> Home:
+    """The home with another engine or other limits than its configuration says, for one run; None: as it says."""
+    asked = {"engine": engine, "threads": threads, "memory": memory}
+    home.config = replace(home.config, **{key: one for key, one in asked.items() if one is not None})  # type: ignore[arg-type]
+    return home
 
 
 def _sync(path: Path) -> None:

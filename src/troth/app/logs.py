@@ -24,7 +24,7 @@ from troth.core.written import Json
 from troth.ledger.cosigners import Cosigners
 from troth.ledger.logcheck import find_log_damage
 from troth.ledger.shelf import replace
-from troth.ledger.tilelog import Published, TileLog
+from troth.ledger.tilelog import Published, TileLog, read_only, why_stopped
 from troth.release.sign import load_private, new_key
 
 if TYPE_CHECKING:
@@ -246,6 +246,17 @@ def check_writable(home: Home, size: int) -> None:
         open_log(home).check_writable(size)
 
 
+def check_not_stopped(home: Home) -> None:
+    """See to it that the log has not stopped since the ledger was opened: one look, cheap enough for each group.
+
+    Raises:
+        Unavailable: it has; nothing may be written.
+    """
+    why = why_stopped(home.log_state_path) if home.config.origin is not None else None
+    if why is not None:
+        raise read_only(why, home.log_state_path)
+
+
 def after_append(home: Home) -> None:
     """Publish what a command has just recorded, if the home says so; if that fails, warn: it is recorded anyway."""
     if home.config.origin is None or not home.config.publish:
@@ -364,8 +375,16 @@ def verify(path: Path, trust: Path | None) -> Findings:
             place=Place(str(path)),
             remedy="name a policy, or a file with the log's verifier key: --policy FILE",
         )
-    policy = parse_trust(_read(trust, MAX_POLICY_BYTES), str(trust))
-    return check_log_file(_read(path), policy, path.name)
+    return check_log_file(_read(path), read_trust(trust), path.name)
+
+
+def read_trust(path: Path) -> Policy:
+    """Whom to trust: a policy file, or the file of one log's verifier key.
+
+    Raises:
+        BadInput: it cannot be read, or is neither.
+    """
+    return parse_trust(_read(path, MAX_POLICY_BYTES), str(path))
 
 
 def _read(path: Path, limit: int = MAX_FILE_BYTES) -> bytes:

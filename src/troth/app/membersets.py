@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
@@ -13,6 +13,7 @@ from troth.app.decisions import HomeGate
 from troth.app.home import Home
 from troth.core.errors import BadInput, Corrupt, Place
 from troth.core.manifest import File, Manifest
+from troth.ledger.store import check_free_space
 from troth.release.folder import Building, NewFile, building, write_file
 from troth.release.inside import Inside
 from troth.release.layout import LEAVES, MANIFEST, MEMBERS
@@ -40,8 +41,8 @@ class Making:
     def __init__(self, home: Home, gate: HomeGate, made: Building) -> None:
         self._home = home
         self._gate = gate
-        self._made = made
-        self._tiles = TileFolder(made.path / PUBLIC)
+        self.made = made
+        self.tiles = TileFolder(made.path / PUBLIC)
 
     def make(self, unfinished: Path, release: str, files: Sequence[str], leaves: bytes) -> SealedSet:
         """See ``troth.release.seal.MakeSet``.
@@ -66,16 +67,16 @@ class Making:
                 joining.write_openings(release, file)
                 file.sync()
             ordered = sort_leaves(leaves)
-            with (unfinished / MEMBERS).open("rb") as openings, _records(self._made) as records:
-                built = joining.build_set(openings, ordered, self._tiles.put, records)
-        write_row_tiles(ordered, self._tiles.put)
+            with (unfinished / MEMBERS).open("rb") as openings, private_records(self) as records:
+                built = joining.build_set(openings, ordered, self.tiles.put, records)
+        write_row_tiles(ordered, self.tiles.put)
         return SealedSet(
             built.root.hex(), built.bits, directory.root.hex(), File(MEMBERS, file.sha256, size=file.size)
         )
 
     def publish(self, out: Path) -> None:
         """Put the tiles in their place, with the signed manifest of the release."""
-        _publish(self._made, self._tiles, out)
+        _publish(self.made, self.tiles, out)
 
 
 @contextmanager
@@ -84,10 +85,13 @@ def making(home: Home, gate: HomeGate, release: str, *, with_set: bool) -> Itera
 
     Raises:
         BadInput: there is a release of this id already.
+        Unavailable: the disk is nearly full.
     """
     if not with_set:
         yield None
         return
+    # Before anything is written: the ledger would refuse the release only at the end.
+    check_free_space(home.ledger_path, home.config.free_space_floor)
     home.sets_path.mkdir(mode=0o700, exist_ok=True)
     if folder(home, release).exists():
         raise BadInput(
@@ -97,6 +101,11 @@ def making(home: Home, gate: HomeGate, release: str, *, with_set: bool) -> Itera
         )
     with building(folder(home, release)) as made:
         yield Making(home, gate, made)
+
+
+def private_records(making: Making) -> AbstractContextManager[BinaryIO]:
+    """The file of what opens members' details, in a ``with``; durable when it is left."""
+    return _records(making.made)
 
 
 def _rows(unfinished: Path, files: Sequence[str], leaves: bytes) -> Rows:

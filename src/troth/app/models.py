@@ -6,12 +6,15 @@ import csv
 import json
 import secrets
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
+from troth.app import logs
+from troth.app.holds import model_holds, model_seals
 from troth.app.home import Home
 from troth.core.entries import Act
-from troth.core.errors import BadInput, Place
+from troth.core.errors import BadInput, Place, Unavailable
 from troth.core.shards import KEY_BYTES, NOTHING_FROZEN, Frozen, Plan
 from troth.core.values import format_instant
 from troth.core.written import Json
@@ -64,7 +67,7 @@ def model_of(home: Home, name: str) -> ModelFolder:
         raise BadInput(
             f"there is no model {name!r}", place=Place(str(path)), remedy="list them with `troth models`"
         )
-    return ModelFolder(path)
+    return ModelFolder(path, model_holds(home), model_seals(home))
 
 
 def all_models(home: Home) -> list[ModelFolder]:
@@ -72,7 +75,9 @@ def all_models(home: Home) -> list[ModelFolder]:
     folder = models_path(home)
     if not folder.is_dir():
         return []
-    return [ModelFolder(path) for path in sorted(folder.iterdir()) if not path.name.startswith(".")]
+    holds, seals = model_holds(home), model_seals(home)
+    paths = [path for path in sorted(folder.iterdir()) if not path.name.startswith(".")]
+    return [ModelFolder(path, holds, seals) for path in paths]
 
 
 def backend_or_none(model: ModelFolder) -> Backend | None:
@@ -84,7 +89,21 @@ def _world(home: Home, report: Report) -> World:
     def append(act: Act, request: str) -> Receipt:
         return home.append([act], request=request)[0]
 
-    return World(home.reading, append, lambda: load_signer(home.key_path), clock, report)
+    return World(
+        home.reading, append, lambda: load_signer(home.key_path), clock, report, partial(_inclusion, home)
+    )
+
+
+def _inclusion(home: Home, position: int) -> str | None:
+    """The receipt of an entry; None: there is no public log, or the entry is not in it and cannot be put there now."""
+    if home.config.origin is None:
+        return None
+    try:
+        if home.config.publish and logs.status(home).published <= position:
+            logs.publish(home)
+        return logs.receipt(home, position).write().decode()
+    except (BadInput, Unavailable):
+        return None
 
 
 # training

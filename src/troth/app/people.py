@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from troth.app import holds
 from troth.app.home import Home, instant_or_now
 from troth.core.errors import BadInput
 from troth.core.events import Attributes, Erase
@@ -60,7 +61,11 @@ def erase(home: Home, subject: str, at: int | str | None, *, bodies: bool = Fals
     with home.writing() as ledger:
         acts = ledger.member_acts()
         accounts = accounts_of(subject, joins_of(acts))
-        earlier = [position for one in accounts for position, _ in ledger.history(one)]
+        own = {
+            one: [position for position, _ in ledger.history(one)]
+            for one in dict.fromkeys((subject, *accounts))
+        }
+        earlier = [position for positions in own.values() for position in positions]
         # The erasure of each account stands by itself, so that the joins can go too.
         concerned = {*accounts, subject}
         earlier += [
@@ -69,6 +74,9 @@ def erase(home: Home, subject: str, at: int | str | None, *, bodies: bool = Fals
             if {act.details.get("account"), act.details.get("subject")} & concerned
         ]
         receipt = ledger.append([Erase(one, now) for one in dict.fromkeys((subject, *accounts))])[0]
+        # What a legal hold keeps is sealed before it is erased; the entry says so.
+        for one, positions in own.items():
+            holds.seal_erased(home, ledger, one, positions if bodies else [], receipt.position)
         erased = ledger.erase(earlier) if bodies else 0
     # From here on nobody can tell which tags and labels were theirs, unless they show their secret.
     Accounts(home.accounts_path).forget(subject, now, clock())

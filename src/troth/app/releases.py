@@ -17,7 +17,16 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from troth.app import membersets, outside
-from troth.app.decisions import HomeGate, Progress, files_of, numbered, open_gate, stamps_of
+from troth.app.decisions import (
+    HomeGate,
+    Progress,
+    at_one_version,
+    files_of,
+    is_on_spark,
+    numbered,
+    open_gate,
+    stamps_of,
+)
 from troth.app.home import Home
 from troth.core.entries import Act
 from troth.core.errors import BadInput, Conflict, Place, Refused
@@ -26,7 +35,7 @@ from troth.core.manifest import File, Manifest
 from troth.core.rows import FIELDS
 from troth.core.values import Use, format_instant
 from troth.core.written import Json
-from troth.gate import duck
+from troth.gate import duck, tables
 from troth.gate.gate import TALLIED, Source, Summary, Tally
 from troth.ledger.store import clock
 from troth.release.check import KIND, read_manifest, verify_release
@@ -152,6 +161,7 @@ def build_from(  # noqa: PLR0913 - the options of one command, all by keyword
             remedy="name another place",
         )
     release = name or _new_name()
+    source = at_one_version(source)
     recorded: list[int] = []
     before = stamps_of(home, source)
 
@@ -167,16 +177,30 @@ def build_from(  # noqa: PLR0913 - the options of one command, all by keyword
         membersets.making(home, gate, release, with_set=with_set) as making,
     ):
         inputs = [digester.submit(_file, path) for path in files_of(home, source)]
+        if tables.is_table(source):
+            inputs.append(digester.submit(lambda: tables.pin(str(source)).input))
         tally = Tally()
-        sealed = seal(
-            _allowed(home, gate, source, tally),
-            release,
-            lambda: _facts(gate, _something(tally.summary()), inputs),
-            load_signer(home.key_path),
-            out,
-            commit,
-            make_set=making.make if making else None,
-        )
+        if is_on_spark(home, source):
+            from troth.app import clusters
+
+            sealed = clusters.seal(
+                home,
+                gate,
+                clusters.Asked(_passing(gate.decide(source)), release, out, tally),
+                lambda: _facts(gate, _something(tally.summary()), inputs, "pyspark"),
+                making,
+                commit,
+            )
+        else:
+            sealed = seal(
+                _allowed(home, gate, source, tally),
+                release,
+                lambda: _facts(gate, _something(tally.summary()), inputs),
+                load_signer(home.key_path),
+                out,
+                commit,
+                make_set=making.make if making else None,
+            )
         if making:
             making.publish(out)
     return Built(sealed, recorded[0])
@@ -196,14 +220,14 @@ def _new_name() -> str:
     return f"r-{datetime.fromtimestamp(clock() / 1e6, UTC):%Y%m%d}-{secrets.token_hex(4)}"
 
 
-def _facts(gate: HomeGate, summary: Summary, inputs: Sequence[Future[File]]) -> Facts:
+def _facts(gate: HomeGate, summary: Summary, inputs: Sequence[Future[File]], engine: str = "duckdb") -> Facts:
     question = gate.question
     return Facts(
         use=question.use,
         at=question.at,
         settings_as_of=question.position,
         created_at=clock(),
-        engine={"name": "duckdb", "version": version("duckdb"), "troth": version("troth")},
+        engine={"name": engine.removeprefix("py"), "version": version(engine), "troth": version("troth")},
         verdicts=summary.verdicts,
         first_reasons=summary.first_reasons,
         all_reasons=summary.all_reasons,
@@ -243,16 +267,23 @@ def _in_two_passes(records: ir.Table, decided: ir.Table, tally: Tally) -> Iterat
 
 def _in_one_pass(gate: HomeGate, source: Source | None, tally: Tally) -> Iterator[pa.RecordBatch]:
     """Of any other table, which might give other rows when asked again: of what stays out only codes leave it."""
-    decided = gate.decide(source)
-    columns = _columns(decided)
-    allowed = decided.code == 0
-    passing = decided.select(
-        *TALLIED,
-        **{name: ibis.ifelse(allowed, column, ibis.null(column.type())) for name, column in columns.items()},
-    )
+    passing = _passing(gate.decide(source))
+    columns = [name for name in passing.columns if name not in TALLIED]
     for batch in duck.batches(passing, BATCH_ROWS):
         tally.add_batch(batch)
-        yield batch.filter(pc.equal(batch["code"], 0)).select(list(columns))
+        yield batch.filter(pc.equal(batch["code"], 0)).select(columns)
+
+
+def _passing(decided: ir.Table) -> ir.Table:
+    """What is counted of every record, and what a release holds of the allowed ones."""
+    allowed = decided.code == 0
+    return decided.select(
+        *TALLIED,
+        **{
+            name: ibis.ifelse(allowed, column, ibis.null(column.type()))
+            for name, column in _columns(decided).items()
+        },
+    )
 
 
 def _columns(table: ir.Table) -> dict[str, ir.Value]:

@@ -38,7 +38,7 @@ class ServedHome(Home):
         opened = open_home(path)
         super().__init__(opened.path, opened.config)
         self._trouble = trouble or _unheard
-        self.writer = GroupWriter(self._open_ledger)
+        self.writer = GroupWriter(self._open_ledger, check=lambda: logs.check_not_stopped(self))
         self._everybody: tuple[int, Known] | None = None
         self._lock = threading.Lock()
         self._engine = threading.RLock()

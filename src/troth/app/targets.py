@@ -1,4 +1,4 @@
-"""Finding the model that somebody names: a folder, an address, or a model of the home."""
+"""Finding the model that somebody names: a folder, a GGUF file, an address, or a model of the home."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def find(home: Home, name: str, way: Way) -> Target:
     if is_address(name):
         return _endpoint(name, way)
     folder = Path(name)
-    if not folder.is_dir():
+    if not folder.is_dir() and folder.suffix != ".gguf":
         return _own(home, name)
     from troth.learning.targets.local import Local
 

@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import duckdb
 import pyarrow.parquet as pq
@@ -17,7 +18,7 @@ from troth.core.errors import Corrupt, Place
 from troth.core.written import Json
 from troth.intake.marks import Marks
 from troth.intake.parts import escaped, storage_errors, sync_folder
-from troth.intake.topics import PERSONAL_DATA, VERSION, check_topics, find_topics
+from troth.intake.topics import AI_WRITTEN, PERSONAL_DATA, VERSION, check_topics, find_topics
 
 Progress = Callable[[int, int | None], None]
 
@@ -60,14 +61,19 @@ def find(home: Home, names: Sequence[str], progress: Progress | None = None) -> 
     marks = Marks(home.records_path)
     found = {}
     looked_at = 0
-    for name, text in _texts(home, progress):
+    for row in rows(home, progress):
         looked_at += 1
-        topics = look(text)
+        topics = look("\n".join(one for one in (row.get("title"), row.get("body")) if one))
         if topics:
-            found[name] = topics
+            found[row["id"]] = topics
+    counted = _count(found.values())
+    # What a model marked is no work of the lexicon's, and stays.
+    for name, there in marks.found_topics().items():
+        if AI_WRITTEN in there:
+            found[name] = (*found.get(name, ()), AI_WRITTEN)
     marks.set_topics(found)
     _remember(marks.folder, chosen)
-    return Found(looked_at, _count(found.values()))
+    return Found(looked_at, counted)
 
 
 def forget(home: Home) -> None:
@@ -92,17 +98,16 @@ def _finder(names: Sequence[str]) -> Callable[[str], tuple[str, ...]]:
     return lambda text: (*find_topics(text, names), *([PERSONAL_DATA] if personal(text) else []))
 
 
-def _texts(home: Home, progress: Progress | None) -> Iterator[tuple[str, str]]:
-    """Ids and words of the records, one part after the other."""
+def rows(home: Home, progress: Progress | None = None) -> Iterator[dict[str, Any]]:
+    """Ids, categories and words of the home's records, one part after the other."""
     paths = sorted(home.records_path.glob("*.parquet"))
     total = sum(path.stat().st_size for path in paths)
     done = 0
     for path in paths:
         file = pq.ParquetFile(path)
-        columns = [one for one in ("id", "title", "body") if one in file.schema_arrow.names]
+        columns = [one for one in ("id", "category", "title", "body") if one in file.schema_arrow.names]
         for batch in file.iter_batches(4096, columns=columns):
-            for row in batch.to_pylist():
-                yield row["id"], "\n".join(one for one in (row.get("title"), row.get("body")) if one)
+            yield from batch.to_pylist()
         done += path.stat().st_size
         if progress is not None:
             progress(done, total)

@@ -210,7 +210,7 @@ def moments(path: Path, jobs: int | None = None) -> Iterator[dict[str, object]]:
 class Readings:
     """Reads moments of an archive; keeps what it has read of the last few hundred versions."""
 
-    def __init__(self, blobs: archives.Blobs, kept: int = 400) -> None:
+    def __init__(self, blobs: archives.Blobs, kept: int = 250) -> None:
         self._version = lru_cache(maxsize=kept)(lambda name: document_of(blobs.read(name)))
 
     def read(self, moment: archives.Moment) -> dict[str, object]:

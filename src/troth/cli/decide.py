@@ -16,6 +16,7 @@ from troth.cli.output import (
     as_of_option,
     at_option,
     count,
+    engine_options,
     is_terminal,
     print_json,
     print_table,
@@ -34,6 +35,7 @@ from troth.core.values import format_instant
 @at_option
 @as_of_option
 @records_option
+@engine_options
 @click.option("--summary", "summary_only", is_flag=True, help="Counts by verdict and reason (the default).")
 @click.option("--record", "record_id", type=TEXT, metavar="ID", help="The verdict on one record.")
 @click.option("--out", type=NEW_FILE, metavar="FILE", help="Write every verdict to this Parquet file.")
@@ -49,12 +51,15 @@ def decide(
     summary_only: bool,
     record_id: str | None,
     out: Path | None,
+    engine: str | None,
+    threads: int | None,
+    memory: str | None,
     json_: bool,
 ) -> None:
     """Which records one use may have, and why not the others."""
     if sum((summary_only, record_id is not None, out is not None)) > 1:
         raise click.UsageError("choose one of --summary, --record and --out")
-    home, use = homes.open_home(path), use_of(purpose, recipient)
+    home, use = homes.limited(homes.open_home(path), engine, threads, memory), use_of(purpose, recipient)
     if record_id is not None:
         found = decisions.explain(home, record_id, use, at, as_of, records).as_json()
         print_json({key: found[key] for key in ("record", "verdict", "reason", "party")})
@@ -162,6 +167,7 @@ def print_explanation(found: decisions.Explanation) -> None:
 @at_option
 @as_of_option
 @records_option
+@engine_options
 @click.option(
     "--limit",
     type=click.IntRange(min=0, max=10**9),
@@ -181,6 +187,9 @@ def check(
     as_of: int | None,
     records: str | None,
     limit: int,
+    engine: str | None,
+    threads: int | None,
+    memory: str | None,
     json_: bool,
 ) -> None:
     """May the rows of a data set be used? Exit status 1 if one may not.
@@ -188,7 +197,7 @@ def check(
     DATASET: Parquet, JSON lines, CSV, or a folder saved by Hugging Face datasets. Its rows are looked up among
     the records by id; a row whose record is not known may not be used.
     """
-    home = homes.open_home(path)
+    home = homes.limited(homes.open_home(path), engine, threads, memory)
     ids = outside.read_ids(dataset, id_column)
     with progress("folding members") as report:
         gate = decisions.open_gate(home, use_of(purpose, recipient), at, as_of, report)

@@ -16,7 +16,7 @@ from troth.core.catalogue import SENTENCES
 from troth.core.errors import BadInput, Place
 
 if TYPE_CHECKING:
-    from troth_network.story import Step
+    from troth_network.story import Step, Story
 
 _MARK = ".troth-demo"
 
@@ -40,16 +40,18 @@ def demo(members: int, records: int, seed: int, out: Path, json_: bool) -> None:
 
     started = time.monotonic()
     _make_room(out)
-    steps = []
+    steps, flows = [], dict[str, str]()
+    story = Story(build(members, records, seed), out)
     try:
-        for step in Story(build(members, records, seed), out).steps():
+        for step in story.steps():
             steps.append(step)
             if not json_:
                 _print(step)
+            _follow(story, step, flows, json_=json_)
     except LookupError as error:
         raise BadInput(str(error), remedy="raise --members and --records") from None
     report = out / "report.html"
-    report.write_text(_page(steps), encoding="utf-8")
+    report.write_text(_page(steps, flows), encoding="utf-8")
     seconds = round(time.monotonic() - started, 1)
     if json_:
         print_json(
@@ -72,6 +74,20 @@ def demo(members: int, records: int, seed: int, out: Path, json_: bool) -> None:
     click.echo(f"\nThe story with plots: {report}")
     click.echo(f"The home it left behind: {out / 'home'} (try: troth --home {out / 'home'} terms list)")
     click.echo(f"{seconds} seconds")
+
+
+def _follow(story: Story, step: Step, flows: dict[str, str], *, json_: bool) -> None:
+    """Draw who received what after the steps at which something left or came back."""
+    from troth.app.flow import tree
+    from troth.cli import demo_flow
+
+    if step.key == "alleged":
+        flows[step.key] = demo_flow.as_alleged(story)
+    elif step.key in ("released", "withdrawn"):
+        found = demo_flow.hand_over(story) if step.key == "released" else demo_flow.recall(story)
+        flows[step.key] = demo_flow.drawn(found, "As promised: who received what")
+        for line in () if json_ else tree(found):
+            click.echo(f"  {line}")
 
 
 def _make_room(out: Path) -> None:
@@ -122,7 +138,7 @@ def _lawyer(reason: str) -> str:
     return next(sentences.lawyer for one, sentences in SENTENCES.items() if one.text == reason)
 
 
-def _page(steps: list[Step]) -> str:
+def _page(steps: list[Step], flows: dict[str, str]) -> str:
     from jinja2 import Environment
     from markupsafe import Markup
 
@@ -131,6 +147,8 @@ def _page(steps: list[Step]) -> str:
     return environment.from_string(source).render(
         title="A promise kept: the story of Northlight",
         steps=steps,
+        # Drawn here; every label in them was escaped.
+        flows={key: Markup(svg) for key, svg in flows.items()},  # noqa: S704
         sentences={reason.text: sentences.lawyer for reason, sentences in SENTENCES.items()},
         # Markup of our own making: labels in it were escaped by the chart library.
         chart=lambda title, bars: Markup(svg_bars(title, bars)),  # noqa: S704

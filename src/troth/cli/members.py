@@ -221,6 +221,7 @@ def erase(path: str, subject: str, at: str | None, bodies: bool, yes: bool, json
         from troth.app import unlearning
 
         touched = unlearning.honour_all(home)
+    opened = _recall(home)
     if json_:
         print_json(receipt.as_json() | {"bodies_erased": erased})
     else:
@@ -228,6 +229,7 @@ def erase(path: str, subject: str, at: str | None, bodies: bool, yes: bool, json
         if bodies:
             click.echo(f"erased the bodies of {count(erased)} earlier entries")
         _say_touched(touched)
+        _say_recalls(opened)
 
 
 def _append(path: str, events: Sequence[Event], json_: bool) -> None:
@@ -240,11 +242,27 @@ def _append(path: str, events: Sequence[Event], json_: bool) -> None:
 
         answer = unlearning.record_and_honour(home, events)
         receipts, touched = answer["receipts"], answer["models"]
+    opened = _recall(home)
     if json_:
         print_json([{**one, "models": touched} for one in receipts] if touched else receipts)
         return
     click.echo(f"recorded at {count(receipts[-1]['position'])}")
     _say_touched(touched)
+    _say_recalls(opened)
+
+
+def _recall(home: homes.Home) -> int:
+    """Open the recalls that follow, if anything ever left; how many."""
+    if not (home.path / "holdings").is_dir():
+        return 0
+    from troth.app import recalls
+
+    return len(recalls.sync(home))
+
+
+def _say_recalls(opened: int) -> None:
+    if opened:
+        click.echo(f"{count(opened)} recalls were opened; see them with: troth recalls")
 
 
 def _say_touched(touched: Sequence[dict[str, Any]]) -> None:

@@ -82,10 +82,28 @@ records_option = click.option(
 )
 
 
+def engine_options(command: F) -> F:
+    """``--engine``, ``--threads`` and ``--memory``."""
+    for option in (
+        click.option("--memory", type=TEXT, metavar="SIZE", help="The engine's memory, such as 4GB."),
+        click.option("--threads", type=click.IntRange(min=1, max=1024), metavar="N", help="Its threads."),
+        click.option(
+            "--engine",
+            type=click.Choice(("duckdb", "spark")),
+            help="What decides; without it what the home says. The answers are the same.",
+        ),
+    ):
+        command = option(command)
+    return command
+
+
 def use_options(command: F) -> F:
     """``--purpose`` and ``--recipient``."""
     command = click.option(
-        "--recipient", type=RECIPIENT, required=True, help="operator, affiliate:NAME, third_party:NAME or processor:NAME."
+        "--recipient",
+        type=RECIPIENT,
+        required=True,
+        help="operator, affiliate:NAME, third_party:NAME or processor:NAME.",
     )(command)
     return click.option(
         "--purpose", type=PURPOSE, required=True, help="Such as train.generative or improve."

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import click
 
-from troth.app import exposure, logs, proofs, releases
 from troth.app import home as homes
+from troth.app import releases, verifying
 from troth.cli.output import (
     NEW_FILE,
     TEXT,
@@ -15,6 +15,7 @@ from troth.cli.output import (
     as_of_option,
     at_option,
     count,
+    engine_options,
     print_json,
     print_table,
     progress,
@@ -37,6 +38,7 @@ def release() -> None:
 @at_option
 @as_of_option
 @records_option
+@engine_options
 @click.option(
     "--out", type=click.Path(path_type=Path), required=True, metavar="DIR", help="The folder to make."
 )
@@ -65,10 +67,13 @@ def build(
     name: str | None,
     left_out: Path | None,
     no_set: bool,
+    engine: str | None,
+    threads: int | None,
+    memory: str | None,
     json_: bool,
 ) -> None:
     """Build a sealed release of what a use may have."""
-    home = homes.open_home(path)
+    home = homes.limited(homes.open_home(path), engine, threads, memory)
     with progress("building") as report:
         built = releases.build(
             home,
@@ -187,20 +192,27 @@ def diff(before: Path, after: Path, json_: bool) -> None:
     "--policy",
     type=click.Path(path_type=Path),
     metavar="FILE",
-    help="For receipts and checkpoints: a trust policy, or the verifier key of a log, had from elsewhere.",
+    help="For receipts, checkpoints, certificates: a trust policy, or a log's verifier key, had from elsewhere.",
 )
 @click.option(
     "--release-manifest",
     "manifest",
     type=click.Path(path_type=Path),
     metavar="DIR|FILE",
-    help="For a proof: the folder of the release, or its signed manifest.",
+    help="For a proof or receipt: the folder of the release, or its signed manifest.",
 )
 @click.option(
     "--secret",
     type=click.Path(path_type=Path),
     metavar="FILE",
     help="For a proof: your secret file, to see that the proof is about you.",
+)
+@click.option(
+    "--rests-on",
+    multiple=True,
+    type=click.Path(exists=True, path_type=Path),
+    metavar="RECEIPT",
+    help="For a receipt: those that it rests on; receipts named together count as well.",
 )
 @as_json
 def verify(
@@ -209,19 +221,21 @@ def verify(
     policy: Path | None,
     manifest: Path | None,
     secret: Path | None,
+    rests_on: tuple[Path, ...],
     json_: bool,
 ) -> None:
-    """Check releases, proofs, certificates, receipts and checkpoints offline. Exit status 1 if one does not hold."""
+    """Check releases, proofs, certificates, receipts, recalls, checkpoints offline. Exit status 1 if one fails."""
     ok = True
     for path in paths:
-        if exposure.takes(path):
-            findings = exposure.verify(path, keys, policy)
-        elif proofs.takes(path):
-            findings = proofs.verify(path, manifest, keys, secret)
-        elif logs.is_log_file(path):
-            findings = logs.verify(path, policy)
-        else:
-            findings = releases.verify(path, keys)
+        others = [*paths, *rests_on]
+        findings = verifying.verify(
+            path,
+            keys,
+            policy=policy,
+            release=manifest,
+            secret=secret,
+            rests_on=[one for one in others if one != path],
+        )
         ok = ok and findings.ok
         if json_:
             print_json(findings.as_json())

@@ -9,7 +9,6 @@ import click
 from troth.app import home as homes
 from troth.app import upkeep
 from troth.cli.output import as_json, count, print_json, progress
-from troth.core.errors import Corrupt
 from troth.core.values import format_instant
 
 
@@ -17,7 +16,10 @@ from troth.core.values import format_instant
 @as_json
 @click.pass_obj
 def fsck(path: str, json_: bool) -> None:
-    """Derive everything anew from the store and the files, and report any damage. Changes nothing."""
+    """Derive everything anew from the store and the files, and report any damage. Changes nothing.
+
+    Exit status 1 if something is damaged.
+    """
     home = homes.open_home(path)
     with progress("checking") as report:
         findings = upkeep.check(home, report)
@@ -27,7 +29,9 @@ def fsck(path: str, json_: bool) -> None:
         for one in findings.findings:
             click.echo(f"{one.level}: {one.where}: {one.what}")
     if not findings.ok:
-        raise Corrupt("this home is damaged", remedy="restore what is named above from a backup")
+        if not json_:
+            click.echo("this home is damaged: restore what is named above from a backup")
+        raise SystemExit(1)
 
 
 @click.command()

@@ -18,11 +18,14 @@ from securesystemslib.signer import SSlibKey
 
 from troth.core import shards
 from troth.core.absence import Neighbour, is_absent
-from troth.core.entries import public_time
-from troth.core.errors import BadInput
+from troth.core.checkpoint import parse_checkpoint
+from troth.core.entries import parse_entry, public_time
+from troth.core.errors import BadInput, Refused
 from troth.core.findings import Findings
 from troth.core.manifest import STATEMENT_TYPE, check_release_id
-from troth.core.merkle import root
+from troth.core.merkle import leaf_hash, root
+from troth.core.policy import NONE, Policy, check_note
+from troth.core.proof import parse_proof, verify_inclusion
 from troth.core.shape import Shape
 from troth.core.shards import Plan
 from troth.core.values import canonical, parse_instant
@@ -33,6 +36,9 @@ PREDICATE_TYPE: Final = "urn:troth:unlearning:v1"
 KIND: Final = "certificate"
 MAX_BYTES: Final = 50_000
 """A certificate is smaller than this; leaves that do not fit lie in a file beside it."""
+
+MAX_STATEMENT_BYTES: Final = MAX_BYTES * 3 // 4 - 500
+"""A statement of this size makes a certificate that is small enough: base64, a signature and the envelope."""
 
 LISTED: Final = 128
 """So many leaves stand in the certificate itself."""
@@ -65,7 +71,7 @@ _HOUR: Final = 60 * 60 * 1_000_000
 
 @dataclass(frozen=True, slots=True)
 class Withdrawal:
-    """An entry of the log, as the public sees it; ``proof``: its inclusion proof (C2SP tlog-proof), if there is one."""
+    """An entry of the log, as the public sees it; ``proof``: its receipt (C2SP tlog-proof), if it has one."""
 
     position: int
     type: str
@@ -420,6 +426,69 @@ def check_certificate(
     return found
 
 
+def check_withdrawals(one: Certificate, policy: Policy | None, findings: Findings) -> None:
+    """Check that the withdrawals of a certificate are in the public log.
+
+    Args:
+        one: the certificate.
+        policy: whose log to trust; None: it is only checked that a proof is about the entry that is named, and leads
+            to its own checkpoint, whoever signed that.
+        findings: what is found goes here.
+    """
+    proved = [each for each in one.withdrawals if each.proof is not None]
+    doubts: dict[str, None] = {}
+    for each in proved:
+        where = f"withdrawal {each.position}"
+        try:
+            wrong, doubtful = _check_inclusion(each, policy)
+        except (BadInput, Refused) as error:
+            wrong, doubtful = error.message, []
+        if wrong is not None:
+            findings.error(wrong, where)
+        doubts |= dict.fromkeys(doubtful)
+    for doubt in doubts:
+        findings.warning(doubt, "withdrawals")
+    if len(proved) < len(one.withdrawals):
+        findings.warning(
+            f"{len(one.withdrawals) - len(proved)} of {len(one.withdrawals)} withdrawals carry no proof that they are"
+            " in a public log; ask the operator for their receipts",
+            "withdrawals",
+        )
+    if proved and policy is None:
+        findings.warning(
+            "nothing says whose log to trust, so it is not known that the withdrawals are in the operator's: name a"
+            " policy, or a file with the log's verifier key, with --policy",
+            "withdrawals",
+        )
+    elif proved and findings.ok:
+        findings.info(f"{len(proved)} withdrawals are in the log that the policy trusts", "withdrawals")
+
+
+def _check_inclusion(one: Withdrawal, policy: Policy | None) -> tuple[str | None, list[str]]:
+    """What is wrong with the inclusion proof of a withdrawal, and what is doubtful about its checkpoint.
+
+    Raises:
+        BadInput: it cannot be read.
+        Refused: the policy does not trust its checkpoint.
+    """
+    proof = parse_proof((one.proof or "").encode(errors="replace"))
+    if proof.extra is None or proof.index != one.position:
+        return "the inclusion proof is about another entry", []
+    entry = parse_entry(proof.extra)
+    if (entry.type, entry.time, entry.commitment.hex()) != (one.type, one.time, one.commitment):
+        return "the inclusion proof is about another entry", []
+    doubts = []
+    if policy is None:
+        tree = parse_checkpoint(proof.checkpoint.text)
+    else:
+        tree = check_note(proof.checkpoint, policy).checkpoint
+        if policy.quorum == NONE:
+            doubts.append("the policy asks for no witness: the log could show others another history")
+    if not verify_inclusion(leaf_hash(proof.extra), proof.index, tree.size, proof.hashes, tree.root):
+        return "the inclusion proof does not lead to the log's root", []
+    return None, doubts
+
+
 def all_leaves(one: Certificate, beside: bytes | None) -> tuple[list[str], list[str]] | None:
     """The leaves taken out, and those taken out earlier; None where they lie in a file that is not at hand."""
     if one.removed.listed is not None and one.earlier.listed is not None:
@@ -503,11 +572,6 @@ def _check_ends(one: Certificate, findings: Findings) -> None:
         findings.error("is no instant on the hour", "received")
     if one.clean_after > one.replaced_after:
         findings.error("it was replaced before it was clean", "times")
-    for each in one.withdrawals:
-        if each.proof is not None:
-            findings.warning(
-                "holds an inclusion proof, which is not checked here", f"withdrawal {each.position}"
-            )
     if findings.ok:
         findings.info(
             f"{one.model}: {one.removed.records:,} records taken out of {len(one.parts)} parts,"

@@ -12,9 +12,12 @@ import duckdb
 import ibis
 import ibis.expr.types as ir
 import pyarrow as pa
+import pyarrow.dataset as ds
 from ibis.backends.duckdb import Backend
 
 from troth.core.errors import BadInput, Place, TrothError, Unavailable
+from troth.gate import spark
+from troth.gate.sources import parquet_files
 
 
 @cache
@@ -35,34 +38,6 @@ def connect(threads: int | None = None, memory: str | None = None) -> Backend:
     return ibis.duckdb.connect(**settings)
 
 
-def parquet_files(source: str | Path) -> list[Path]:
-    """The files that a source stands for: a folder's Parquet files, a file by its very name, or a pattern's matches.
-
-    Raises:
-        BadInput: there are none, or the source is an address: nothing is fetched.
-    """
-    text = str(source)
-    if "://" in text:
-        raise BadInput(
-            "is an address", place=Place(text), remedy="get the files first: nothing is fetched here"
-        )
-    if not text.strip():
-        raise BadInput(
-            "expected the path of Parquet files, got nothing", remedy="name a file, folder or pattern"
-        )
-    path = Path(text)
-    if path.is_dir():
-        found = sorted(path.glob("*.parquet"))
-    elif path.is_file():
-        found = [path]
-    else:
-        found = sorted(Path(one) for one in glob.glob(text, recursive=True))  # noqa: PTH207 - also of whole paths
-        found = [one for one in found if one.is_file()]
-    if not found:
-        raise BadInput("no file matches", place=Place(text), remedy="check the path or pattern")
-    return found
-
-
 def read_parquet(
     source: str | Path | Sequence[Path], threads: int | None = None, memory: str | None = None
 ) -> ir.Table:
@@ -79,6 +54,14 @@ def read_parquet(
         return connect(threads, memory).read_parquet(literal, hive_partitioning=False, union_by_name=True)
     except duckdb.Error as error:
         raise _explained(str(source if isinstance(source, str | Path) else files[0]), error) from None
+
+
+def read_dataset(rows: ds.Dataset, threads: int | None = None, memory: str | None = None) -> ir.Table:
+    """An Arrow dataset as an Ibis table, read anew and as far as needed each time."""
+    backend = connect(threads, memory)
+    view = ibis.util.gen_name("dataset")
+    backend.con.register(view, rows)
+    return backend.table(view)
 
 
 PLACE: Final = "place"
@@ -124,7 +107,8 @@ def batches(table: ir.Table, rows: int) -> Iterator[pa.RecordBatch]:
     """
     backend = table.get_backend()
     if not isinstance(backend, Backend):
-        yield from table.to_pyarrow_batches(chunk_size=rows)
+        spread = spark.batches(table, rows) if backend.name == "pyspark" else None
+        yield from spread or table.to_pyarrow_batches(chunk_size=rows)
         return
     # Registers the in-memory tables that the expression rests on.
     backend._run_pre_execute_hooks(table)

@@ -24,6 +24,7 @@ from troth.core.reasons import VERDICTS, Reason, first_of, from_bits, verdict_of
 from troth.core.standing import Known
 from troth.core.values import FIRST_INSTANT, Use, any_covers_any, check_instant, topic_category
 from troth.core.written import Json
+from troth.gate import spark
 from troth.gate.cohorts import Cohorts
 from troth.gate.plan import (
     ALL_PARTIES,
@@ -38,6 +39,9 @@ from troth.gate.plan import (
 from troth.gate.world import World, scopes
 
 Source: TypeAlias = "ir.Table | pa.Table | pa.RecordBatchReader | str | Path"
+
+DUCKDB: Final = "duckdb"
+SPARK: Final = "spark"
 
 _MODES = {"author": AUTHOR_ALONE, "all_parties": ALL_PARTIES, "any_party": ANY_PARTY}
 _REQUIRED = ("id", "category", "created_at", "author")
@@ -73,14 +77,21 @@ class Gate:
         use: purpose and recipient.
         at: T, microseconds UTC.
         progress: told how many members were folded, and of how many.
+        engine: what decides tables that do not come with an engine of their own: ``duckdb`` or ``spark``.
     """
 
     def __init__(
-        self, known: Known, use: Use, at: int, progress: Callable[[int, int], None] | None = None
+        self,
+        known: Known,
+        use: Use,
+        at: int,
+        progress: Callable[[int, int], None] | None = None,
+        engine: str = DUCKDB,
     ) -> None:
         self.known = known
         self.use = use
         self.at = at
+        self.engine = engine
         self._progress = progress or _unheard
 
     def decide(self, source: Source) -> ir.Table:
@@ -89,12 +100,12 @@ class Gate:
         Raises:
             BadInput: a column is missing, of another type, or called as an answer; or two records share an id.
         """
-        records = open_records(source)
+        records = open_records(source, self.engine)
         return decided(records, self.small_side(records))
 
     def allowed(self, source: Source) -> ir.Table:
         """The allowed records of a table and nothing else: quicker than ``decide`` where no reason is asked for."""
-        records = open_records(source)
+        records = open_records(source, self.engine)
         return allowed(records, self.small_side(records))
 
     def summary(self, source: Source) -> Summary:
@@ -274,25 +285,17 @@ def _batch(rows: list[tuple[object, ...]], schema: pa.Schema) -> pa.RecordBatch:
     return pa.RecordBatch.from_arrays(arrays, schema=schema)
 
 
-def open_records(source: Source) -> ir.Table:
+def open_records(source: Source, engine: str = DUCKDB) -> ir.Table:
     """A table of records as Ibis sees it, columns checked, instants as integer microseconds.
 
     Args:
-        source: an Ibis table, an Arrow table or reader, or a path or pattern of Parquet files.
+        source: an Ibis table, a Spark frame, an Arrow table or reader, or a path or pattern of Parquet files.
+        engine: what reads tables that do not come with an engine of their own.
 
     Raises:
         BadInput: a column is missing or of another type.
     """
-    if isinstance(source, ir.Table):
-        table = source
-    elif isinstance(source, pa.RecordBatchReader):
-        table = ibis.memtable(source.read_all())
-    elif isinstance(source, pa.Table):
-        table = ibis.memtable(source)
-    else:
-        from troth.gate.duck import read_parquet
-
-        table = read_parquet(source)
+    table = _on_engine(source, engine)
     missing = [name for name in _REQUIRED if name not in table.columns]
     if missing:
         raise BadInput(
@@ -309,6 +312,24 @@ def open_records(source: Source) -> ir.Table:
         addressees=_texts(table, "addressees", schema),
         topics=_texts(table, "topics", schema),
     )
+
+
+def _on_engine(source: Source, engine: str) -> ir.Table:
+    if isinstance(source, ir.Table):
+        return spark.adopted(source)
+    if engine == SPARK or spark.is_frame(source):
+        if isinstance(source, str | Path):
+            return spark.read_parquet(source)
+        if spark.is_frame(source):
+            return spark.table_of(source)
+        return spark.arrow_table(source.read_all() if isinstance(source, pa.RecordBatchReader) else source)
+    if isinstance(source, pa.RecordBatchReader):
+        return ibis.memtable(source.read_all())
+    if isinstance(source, pa.Table):
+        return ibis.memtable(source)
+    from troth.gate.duck import read_parquet
+
+    return read_parquet(source)
 
 
 def _is_empty(kind: dt.DataType) -> bool:

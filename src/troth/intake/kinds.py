@@ -40,6 +40,7 @@ GROUP: Final = "troth.importers"
 
 _BUILT_IN: Final = {
     "linkedin": "troth.intake.linkedin:LinkedIn",
+    "matrix": "troth.intake.matrix:Matrix",
     "slack": "troth.intake.slack:Slack",
 }
 

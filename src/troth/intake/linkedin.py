@@ -81,7 +81,7 @@ def _check(archive: Archive) -> None:
     if not any(member.key in _READERS or member.key in _MESSAGES for member in archive.members):
         raise BadInput(
             "holds none of the files of a LinkedIn export (messages.csv, Profile.csv, Shares.csv, …)",
-            place=archive.where(Member("", 0)).place,
+            place=Where(str(archive.path)).place,
             remedy="name the zip as LinkedIn sent it, or the folder that it was unpacked to",
         )
 

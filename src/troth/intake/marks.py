@@ -126,6 +126,15 @@ class Marks:
             ]
             self._replace(self.folder / HINTS, pa.Table.from_pylist(rows, _HINTS))
 
+    def found_topics(self) -> dict[str, list[str]]:
+        """The topics that were found, by record."""
+        if not self.topics.is_file():
+            return {}
+        try:
+            return {row["id"]: row["topics"] for row in pq.read_table(self.topics).to_pylist()}
+        except (pa.ArrowException, OSError, KeyError) as error:
+            raise _corrupt(self.folder, error) from None
+
     def set_topics(self, found: Mapping[str, Sequence[str]]) -> None:
         """Replace the topics that were found: by record, in any order; records without any are left out."""
         rows = [{"id": name, "topics": sorted(found[name])} for name in sorted(found) if found[name]]

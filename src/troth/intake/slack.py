@@ -100,7 +100,7 @@ class _Export:
         if not lists:
             raise BadInput(
                 "holds none of the files of a Slack export (channels.json, users.json, dms.json, …)",
-                place=archive.where(Member("", 0)).place,
+                place=Where(str(archive.path)).place,
                 remedy="name the zip as Slack made it, or the folder that it was unpacked to",
             )
         self.root = min((one.parts[:-1] for one in lists), key=len)

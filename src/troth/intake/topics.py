@@ -16,7 +16,7 @@ from typing import Final, TypeAlias
 
 from troth.core.errors import BadInput
 
-VERSION: Final = 1
+VERSION: Final = 2
 """Of the lexicon: another one may find other topics."""
 
 MAX_TEXT: Final = 200_000
@@ -28,8 +28,12 @@ NEAR: Final = 40
 PERSONAL_DATA: Final = "personal_data"
 """Found by the recognisers of Presidio (extra ``pii``), not by the lexicon."""
 
+AI_WRITTEN: Final = "ai_written"
+"""Marked by ``troth ai-written mark``, not by the lexicon: it takes a model, and texts of known origin."""
+
 
 _TOKEN: Final = re.compile(r"\w+(?:'\w+)?|[.!?;:]")
+_NUMBER: Final = "#"
 
 _Words: TypeAlias = tuple[str, ...]
 
@@ -41,8 +45,8 @@ class _Topic:
 
 
 def _expressions(lines: str) -> tuple[_Words, ...]:
-    """Expressions one a line, as their words; ``*`` ends a word in any way."""
-    found = (tuple(re.findall(r"\w+(?:'\w+)?\*?", line.lower())) for line in lines.splitlines())
+    """Expressions one a line, as their words; ``*`` ends a word in any way, ``#`` is a number (also ``85k``)."""
+    found = (tuple(re.findall(r"#|\w+(?:'\w+)?\*?", line.lower())) for line in lines.splitlines())
     return tuple(words for words in found if words)
 
 
@@ -130,16 +134,11 @@ _TOPICS: Final = {
         contract extension
         fixed term
         the promotion
-        a promotion
         promoted
         your application
         my application
-        the interview
-        an interview
         interview for
         second interview
-        interview with
-        job interview*
         interviewed
         interviewing
         last day at
@@ -150,14 +149,12 @@ _TOPICS: Final = {
         line manager
         my manager
         your manager
-        overtime
         vacanc*
         job cuts
         cutting jobs
         working conditions
         rejected me
         turned me down
-        start at
         joining the team
         looking for work
         out of work
@@ -173,9 +170,174 @@ _TOPICS: Final = {
         probation
         your references
         my references
-        referee
         appraisal*
         headcount
+        resignation
+        redundant
+        furlough*
+        dismissal*
+        fired
+        got the job
+        my job
+        his job
+        her job
+        your job
+        their jobs
+        lose my job
+        lost my job
+        lost his job
+        lost her job
+        losing my job
+        job loss
+        job security
+        job title
+        job description
+        job posting*
+        job ad
+        job advert*
+        job opening*
+        job centre
+        job center
+        job change
+        job offers
+        between jobs
+        change jobs
+        changing jobs
+        switch jobs
+        switching jobs
+        looking for a job
+        look for a job
+        find a job
+        finding a job
+        found a job
+        apply for a job
+        offered me a job
+        offered me the job
+        offered me a position
+        offered me a role
+        offered me the role
+        offer letter
+        accepted the offer
+        accept the offer
+        accepted an offer
+        declined the offer
+        turned down the offer
+        new role
+        new position
+        open role*
+        open position*
+        open to work
+        start work
+        started work
+        first day at
+        non compete
+        noncompete
+        garden leave
+        sabbatical
+        work permit
+        work visa
+        visa sponsorship
+        return to office
+        night shift*
+        zero hours
+        part time job
+        temp job
+        temporary contract
+        permanent contract
+        permanent position
+        permanent role
+        contract was not renewed
+        contract not renewed
+        not renew my
+        not renewed
+        renew my contract
+        tenure track
+        reference letter
+        letter of recommendation
+        recommend me for
+        recommend you for
+        poached
+        poaching
+        headhunt*
+        retire
+        retired
+        retiring
+        retirement
+        at work bull*
+        bullied at work
+        harassed at work
+        harassment at work
+        my supervisor
+        human resources
+        hr department
+        from hr
+        with hr
+        work life balance
+        talent acquisition
+        staffing agency
+        downsiz*
+        job satisfaction
+        screening call
+        phone screen
+        hiring freeze
+        hire you
+        hire me
+        hired me
+        hired her
+        hired him
+        assessment centre
+        assessment center
+        take home assignment
+        shortlisted
+        my replacement
+        replaced me
+        my successor
+        disciplinary
+        whistleblow*
+        grievance*
+        leave the firm
+        leaving the firm
+        left the firm
+        left the company
+        leave the company
+        leave this company
+        quit without
+        wrongful termination
+        termination letter
+        constructive dismissal
+        unpaid leave
+        leave of absence
+        my colleagues and i
+        my career
+        your career
+        her career
+        his career
+        career move
+        career break
+        career advice
+        career coach
+        work experience
+        years of experience in
+        open for new opportunities
+        new opportunit*
+        next opportunity
+        job seeker*
+        jobseeker*
+        employability
+        understaffed
+        demoted
+        demotion
+        annual review
+        reporting line
+        apprentice*
+        my internship
+        trainee*
+        working from home
+        toxic boss
+        bad boss
+        new boss
+        old boss
+        the boss
         """,
         """
         hiring
@@ -197,10 +359,20 @@ _TOPICS: Final = {
         working hours
         overtime
         workplace
-        team lead
         job cut
         shortlist*
-        head of
+        job
+        jobs
+        position
+        opening*
+        boss
+        hr
+        onboarding
+        probation
+        workload
+        coworker*
+        staff
+        layoff
         """,
     ),
     "compensation": _topic(
@@ -266,7 +438,6 @@ _TOPICS: Final = {
         their pay
         pay is
         equal pay
-        pays me
         i earn
         you earn
         we earn
@@ -290,21 +461,254 @@ _TOPICS: Final = {
         company car
         counter offer
         counteroffer
+        paid more
+        paid less
+        paid well
+        well paid
+        badly paid
+        poorly paid
+        better paid
+        paid better
+        paid badly
+        paid fairly
+        paid the same
+        paid hourly
+        paid by the hour
+        paid per hour
+        get paid
+        gets paid
+        getting paid
+        got paid
+        are paid
+        am paid
+        being paid
+        paid for overtime
+        paid overtime
+        unpaid overtime
+        paid in shares
+        pays better
+        pays more
+        pays less
+        pays well
+        pays badly
+        pays peanuts
+        pay better
+        pay less
+        pay well
+        pay me
+        pay peanuts
+        pay freeze
+        pay scale*
+        pay range*
+        pay review*
+        pay package
+        pay day
+        payday
+        pay check*
+        pay level
+        pay transparency
+        net pay
+        gross pay
+        full pay
+        half pay
+        back pay
+        holiday pay
+        sick pay
+        maternity pay
+        overtime pay
+        severance pay
+        double pay
+        rate of pay
+        pay for the role
+        pay for the job
+        our pay
+        # an hour
+        # per hour
+        # a month
+        # per month
+        # a year
+        # per year
+        # a day
+        # a week
+        # gross
+        # before tax
+        # after tax
+        # base
+        offered me #
+        offered her #
+        offered him #
+        offering #
+        earn #
+        earns #
+        earned #
+        makes # a
+        hundred a day
+        hundred a month
+        grand a month
+        grand a year
+        k per year
+        k base
+        k gross
+        euros an hour
+        dollars an hour
+        pounds an hour
+        euros a month
+        dollars a month
+        pounds a month
+        euros a year
+        dollars a year
+        pounds a year
+        euros a day
+        dollars a day
+        pounds a day
+        six figures
+        six figure
+        seven figures
+        five figures
+        figure package
+        gross income
+        my income
+        your income
+        her income
+        his income
+        household income
+        stipend*
+        per diem
+        housing allowance
+        relocation allowance
+        relocation package
+        travel allowance
+        profit sharing
+        profit share
+        on commission
+        commission only
+        sales commission
+        minimum wage
+        living wage
+        merit increase
+        merit raise
+        cost of living adjustment
+        cost of living increase
+        annual raise
+        no raise
+        the raise
+        my raise
+        a rise in pay
+        raises this year
+        raises were
+        what i make
+        what you make
+        what he makes
+        what she makes
+        what they make
+        how much i make
+        how much you make
+        how much she makes
+        how much he makes
+        how much do you make
+        how much they make
+        how much they pay
+        how much do they pay
+        how much does it pay
+        what does it pay
+        what it pays
+        than i make
+        makes more than i
+        make more than i
+        make less than
+        makes less than
+        more than i do for
+        twice what i
+        double what i
+        half of what i
+        make ends meet
+        live on what
+        my current package
+        package they offered
+        offer package
+        lowball*
+        low ball offer
+        negotiate my
+        negotiate the pay
+        money they offered
+        pension contribution*
+        pension pot
+        my pension
+        her pension
+        his pension
+        your pension
+        401k
+        employer match
+        esop
+        espp
+        unvested
+        vests
+        vest over
+        vested shares
+        clawback
+        sign on payment
+        thirteenth month
+        13th month
+        daily rate
+        my rate
+        my day rate
+        i charge
+        freelance rate
+        compensated fairly
+        fairly compensated
+        compensation band*
+        compensation review
+        deferred compensation
+        executive compensation
+        expense account
+        golden handshake
+        golden parachute
+        tax bracket
+        income tax on my
+        money i earn
+        earned last year
+        earned more
+        earned less
+        earns more
+        earns less
+        earns twice
+        breadwinner
+        pay you
+        my package
+        your package
+        thousand each
+        hundred each
+        commission was
+        our commission
         """,
         """
         bonus*
         compensation
         pay
         earn*
-        equity
-        benefits
         pension
+        after tax
+        wage
+        paid
+        raise
+        raises
+        package
+        income
+        grand
+        quid
+        bucks
+        gross
+        perk*
+        compensat*
+        mortgage
         per hour
         per month
-        after tax
         negotiat*
-        wage
-        inflation
+        benefits
+        equity
+        underval*
+        commission
+        commissions
         """,
     ),
     "intellectual_property": _topic(
@@ -477,7 +881,6 @@ _TOPICS: Final = {
         long covid
         allerg*
         malignant
-        benign
         psychiatrist*
         psychologist*
         therapist
@@ -489,13 +892,11 @@ _TOPICS: Final = {
         cannot sleep
         can't sleep
         insomnia
-        hospital*
         the clinic
         a clinic
         my back hurts
         my back pain
         back pain
-        chronic
         ill with
         fell ill
         is ill
@@ -505,20 +906,16 @@ _TOPICS: Final = {
         was sick
         off sick
         call in sick
-        disabled
         deaf
         hearing aid*
-        blind in
         going blind
         dementia
         alzheimer*
         parkinson*
         multiple sclerosis
-        addict*
         rehab*
         alcoholic*
         drinking again
-        sober
         fertility
         menopause
         ptsd
@@ -527,12 +924,231 @@ _TOPICS: Final = {
         wheel chair
         injur*
         vaccin*
-        infection*
-        infected
-        quarantine
         doctors
         the doctor
         a doctor
+        hospital
+        hospitals
+        hospitalis*
+        hospitaliz*
+        broke his
+        broke her
+        broken leg
+        broken arm
+        broken hip
+        broken wrist
+        broken ankle
+        fractur*
+        sprain*
+        concussion
+        seizure*
+        ulcer*
+        thyroid
+        kidney*
+        dialysis
+        transplant
+        radiotherapy
+        remission
+        relaps*
+        oncolog*
+        cardiolog*
+        neurologist*
+        dermatolog*
+        gynaecolog*
+        gynecolog*
+        urolog*
+        paediatric*
+        pediatric*
+        dentist
+        physiotherap*
+        physical therapy
+        midwife
+        expecting a baby
+        expecting our
+        expecting a child
+        weeks along
+        gave birth
+        caesarean
+        c section
+        breastfeed*
+        contracepti*
+        abortion
+        stillb*
+        endometriosis
+        pcos
+        arthritis
+        rheumat*
+        lupus
+        crohn*
+        colitis
+        coeliac
+        celiac
+        eczema
+        psoriasis
+        copd
+        pneumonia
+        bronchitis
+        tuberculosis
+        malaria
+        lyme
+        got covid
+        had covid
+        have covid
+        has covid
+        caught covid
+        with covid
+        the flu
+        shingles
+        anaemi*
+        anemi*
+        thrombosis
+        embolism
+        aneurysm
+        pacemaker
+        cholesterol
+        hypertension
+        obes*
+        overweight
+        eating disorder*
+        anorexi*
+        bulimi*
+        ocd
+        schizo*
+        psychosis
+        psychotic
+        mental health
+        mental illness*
+        mentally ill
+        my health
+        her health
+        his health
+        health problem*
+        health issue*
+        health reasons
+        health condition
+        health scare
+        poor health
+        ill health
+        nervous breakdown
+        anxiety
+        my anxiety
+        painkiller*
+        ibuprofen
+        paracetamol
+        opioid*
+        morphine
+        antibiotic*
+        inhaler
+        crutches
+        hearing loss
+        losing my hearing
+        losing my sight
+        eyesight
+        cataract*
+        glaucoma
+        tinnitus
+        vertigo
+        vomit*
+        nausea*
+        nauseous
+        diarrh*
+        unwell
+        not feeling well
+        feel sick
+        feeling sick
+        feel ill
+        feeling ill
+        got sick
+        fell sick
+        fall ill
+        contagious
+        medical leave
+        medical appointment*
+        medical history
+        medical condition*
+        medical record*
+        medical tests
+        medical certificate
+        doctor's appointment
+        my gp
+        the gp
+        check up at
+        mammogram
+        colonoscopy
+        ultrasound
+        the ward
+        icu
+        ambulance
+        paramedic*
+        palliative
+        hospice
+        terminally
+        care home
+        passed out at
+        drinking problem
+        aa meeting*
+        my knee
+        my lungs
+        my hip
+        heart disease
+        heart surgery
+        heart problem*
+        lung cancer
+        breast cancer
+        blood sugar
+        my period
+        the operation went
+        knee operation
+        hip operation
+        knee replacement
+        hip replacement
+        a lump
+        scan showed
+        test came back positive
+        tests came back
+        results came back
+        i am disabled
+        disabled person
+        disabled people
+        disabled son
+        disabled daughter
+        my disability
+        blood clot*
+        blood cancer
+        leukaemia
+        leukemia
+        lymphoma
+        melanoma
+        sclerosis
+        muscular dystrophy
+        dyslexi*
+        tourette*
+        down syndrome
+        chronic fatigue
+        chronic pain
+        chronic illness
+        chronically ill
+        fatigue syndrome
+        recovering from
+        recovery from surgery
+        sleep apnoea
+        sleep apnea
+        sleepless
+        cannot get out of bed
+        can't get out of bed
+        barely get out of bed
+        mood swings
+        stressed out
+        addiction
+        addicted to alcohol
+        addicted to drugs
+        addicted to painkillers
+        on antidepressants
+        physio
+        my heart condition
+        recovering from surgery
+        recovering from an
+        suffers from a chronic
         """,
         """
         doctor*
@@ -553,14 +1169,34 @@ _TOPICS: Final = {
         fever
         flu
         covid
-        exhaust*
         pills
         medical
         test results
-        pain
         carer
         caring for
         dizzy
+        chronic
+        benign
+        infected
+        infection*
+        sober
+        anxious
+        dose
+        dosage
+        surgery
+        faint*
+        dizz*
+        bleeding
+        swollen
+        swelling
+        cough*
+        headache*
+        knee
+        blood
+        stomach
+        physician
+        exhausted
+        exhaustion
         """,
     ),
     "religion": _topic(
@@ -905,6 +1541,26 @@ _EVERYDAY: Final = _expressions(
     net result
     surgery on the code
     fire drill
+    quit the app*
+    quit the editor
+    quit the program*
+    let go of
+    compensate for
+    compensates for
+    brush stroke*
+    key stroke*
+    deaf ears
+    my package arrived
+    my package is at
+    package delivery
+    package manager*
+    your application crash*
+    the application crash*
+    raise your hand
+    raise awareness
+    retired the server
+    retire the
+    retired the
     thank god
     oh my god
     for god's sake
@@ -1009,7 +1665,13 @@ def _follows(tokens: Sequence[str], at: int, rest: _Words) -> bool:
     return all(_fits(word, tokens[at + index]) for index, word in enumerate(rest))
 
 
+def _is_number(token: str) -> bool:
+    return token.removesuffix("k").isdecimal()
+
+
 def _fits(word: str, token: str) -> bool:
+    if word == _NUMBER:
+        return _is_number(token)
     return token.startswith(word[:-1]) if word.endswith("*") else token == word
 
 
@@ -1042,5 +1704,6 @@ _EXACT, _OPEN_ENDED = _indexed()
 def _begins_with(token: str) -> tuple[_Entry, ...]:
     """What a word may begin; everyday talk first, since it silences the rest."""
     prefixed = (entry for stem, entry in _OPEN_ENDED.get(token[:_KEY], ()) if token.startswith(stem))
-    found = (*_EXACT.get(token, ()), *prefixed)
+    numbers = _EXACT.get(_NUMBER, ()) if _is_number(token) else ()
+    found = (*_EXACT.get(token, ()), *numbers, *prefixed)
     return tuple(sorted(found, key=lambda entry: entry[1] is not None))

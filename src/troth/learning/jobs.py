@@ -28,7 +28,7 @@ from troth.learning.backend import Backend, Work
 from troth.learning.corpus import CORPUS_FOLDER, Corpus, Files, Part
 from troth.learning.honour import corpus_of, honour, subtracts, touched
 from troth.learning.registry import Checkpoint, Difference, Job, ModelFolder, Redone, State
-from troth.learning.statements import digest_of, training_statement, unlearning_statement
+from troth.learning.statements import Inclusion, digest_of, training_statement, unlearning_statement, unproved
 from troth.ledger.store import Ledger, Receipt
 from troth.release.sign import seal_statement
 
@@ -45,13 +45,17 @@ def _unheard(_what: str, _done: int, _total: int | None) -> None:
 
 @dataclass(frozen=True, slots=True)
 class World:
-    """What the work needs of the home: its ledger for reading, appending with a request id, its key, the time."""
+    """What the work needs of the home: its ledger for reading, appending with a request id, its key, the time.
+
+    ``inclusion`` gives the public log's proof of an entry, where there is one.
+    """
 
     ledger: Callable[[], Ledger]
     append: Callable[[Act, str], Receipt]
     signer: Callable[[], CryptoSigner]
     clock: Callable[[], int]
     report: Report = _unheard
+    inclusion: Inclusion = unproved
 
 
 class _Superseded(Exception):
@@ -256,7 +260,9 @@ class Worker:
             else:
                 corpus = corpus_of(self.model, state)
                 facts, trained = self.model.facts, state.training
-                statement, beside = unlearning_statement(facts, trained, job, self.backend, corpus, ledger)
+                statement, beside = unlearning_statement(
+                    facts, trained, job, self.backend, corpus, ledger, self.world.inclusion
+                )
         envelope = seal_statement(statement, self.world.signer())
         if beside is not None:
             registry.write_durably(self.model.path / _LEAVES, beside)
@@ -279,7 +285,7 @@ class Worker:
             details["withdrawals"] = list[Json](positions)
         act = Act("training" if training else "unlearning", details)
         receipt = self.world.append(act, f"model/{facts.name}/{facts.created_at}/{job.number}")
-        name = TRAINING if training else f"{registry.CERTIFICATES}/unlearning-{job.number:04}.dsse.json"
+        name = certificate_name(job)
         target = self.model.path / name
         target.parent.mkdir(mode=0o700, exist_ok=True)
         for source, end in ((_LEAVES, leaves_beside(target)), (_STATEMENT, target)):
@@ -293,6 +299,20 @@ class Worker:
             else:
                 state.certificates.append(name)
             state.job = None
+
+
+def certificate_name(job: Job) -> str:
+    """What the statement of a job is called in the model's folder, once it is recorded."""
+    return (
+        TRAINING
+        if job.kind == "training"
+        else f"{registry.CERTIFICATES}/unlearning-{job.number:04}.dsse.json"
+    )
+
+
+def pending_statement(model: ModelFolder) -> Path:
+    """Where the statement of a job waits to be recorded."""
+    return model.path / _STATEMENT
 
 
 def leaves_beside(certificate: Path) -> Path:

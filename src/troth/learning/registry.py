@@ -40,6 +40,10 @@ Holds = Callable[[str], str | None]
 """Asked before anything is destroyed: the name of the matter that holds a model's data, or None."""
 
 
+Seals = Callable[[str, Path], None]
+"""Told what a matter keeps, after it left its place: seals it and takes away what can be read."""
+
+
 def held_by_nobody(_model: str) -> None:
     """There is no legal hold."""
 
@@ -224,9 +228,10 @@ class State:
 class ModelFolder:
     """The folder of a model."""
 
-    def __init__(self, path: Path, holds: Holds = held_by_nobody) -> None:
+    def __init__(self, path: Path, holds: Holds = held_by_nobody, seals: Seals | None = None) -> None:
         self.path = path
         self.holds = holds
+        self.seals = seals
         self.facts = _read_facts(path / MODEL)
 
     # state
@@ -242,6 +247,12 @@ class ModelFolder:
             state = self.state()
             yield state
             save(self.path, state)
+
+    @contextmanager
+    def still(self) -> Iterator[State]:
+        """The state, which nobody replaces in this block: what it names stays where it is."""
+        with self._lock("state.lock", wait=True):
+            yield self.state()
 
     @contextmanager
     def working(self) -> Iterator[None]:
@@ -305,6 +316,7 @@ class ModelFolder:
                 path.rename(kept)
                 sync_folder(kept.parent)
                 sync_folder(path.parent)
+            self._seal(kept)
             return False
         if path.is_dir():
             shutil.rmtree(path)
@@ -324,6 +336,11 @@ class ModelFolder:
             path = folder / f"text-{number}.bin"
             if not path.exists():
                 write_durably(path, b"\n".join(texts))
+            self._seal(path)
+
+    def _seal(self, kept: Path) -> None:
+        if self.seals is not None and kept.exists():
+            self.seals(self.facts.name, kept)
 
     def sweep(self) -> None:
         """Destroy what the state does not name; for the one that works on the model."""

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import Any, Final
@@ -11,6 +12,7 @@ from typing import Any, Final
 from troth.core.absence import neighbours
 from troth.core.certificate import (
     LISTED,
+    MAX_STATEMENT_BYTES,
     Absent,
     Certificate,
     Leaves,
@@ -116,10 +118,28 @@ def training_statement(
     )
 
 
+Inclusion = Callable[[int], str | None]
+"""Gives the public log's proof (C2SP tlog-proof) of the entry at a position, where there is one."""
+
+
+def unproved(_position: int) -> str | None:
+    """There is no public log."""
+    return None
+
+
 def unlearning_statement(
-    facts: Facts, training: str | None, job: Job, backend: Backend, corpus: Corpus, ledger: Ledger
+    facts: Facts,
+    training: str | None,
+    job: Job,
+    backend: Backend,
+    corpus: Corpus,
+    ledger: Ledger,
+    inclusion: Inclusion = unproved,
 ) -> tuple[bytes, bytes | None]:
-    """The canonical bytes of the certificate of a finished job, and the leaves that lie beside it, where they do."""
+    """The canonical bytes of the certificate of a finished job, and the leaves that lie beside it, where they do.
+
+    Of the withdrawals as many carry their inclusion proof as keep the certificate within its size, the first ones.
+    """
     gone = corpus.gone()
     count = len(job.rows)
     new, old = gone[len(gone) - count :], gone[: len(gone) - count]
@@ -173,7 +193,19 @@ def unlearning_statement(
         cost=_cost(facts, corpus, job),
     )
     packed = None if inside else b"".join((*sorted(leaves), *sorted(earlier)))
-    return build_statement(certificate), packed
+    return _proved(certificate, inclusion), packed
+
+
+def _proved(certificate: Certificate, inclusion: Inclusion) -> bytes:
+    """The statement with the inclusion proofs for which there is room."""
+    statement = build_statement(certificate)
+    room = MAX_STATEMENT_BYTES - len(statement)
+    found = []
+    for one in certificate.withdrawals:
+        proof = inclusion(one.position) if room > 0 else None
+        room -= len(canonical(proof)) if proof is not None else 0
+        found.append(replace(one, proof=proof if room >= 0 else None))
+    return build_statement(replace(certificate, withdrawals=tuple(found)))
 
 
 def _is_difference(path: str) -> bool:

@@ -17,6 +17,7 @@ from typing import Final
 
 from troth.core.errors import BadInput, Corrupt, Place, Unavailable
 from troth.core.sets import ACCOUNT_BYTES, SECRET_BYTES, Credential
+from troth.ledger.store import find_store_damage, opened_to_look
 
 APPLICATION_ID: Final = 0x54524F4D  # "TROM"
 SCHEMA_VERSION: Final = 1
@@ -33,6 +34,19 @@ CREATE TABLE accounts (
 CREATE TABLE state (key TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT ROWID;
 INSERT INTO state VALUES ('generation', '0');
 """
+
+
+_COLUMNS: Final = (
+    'SELECT m.name, c.name, c.type, c."notnull", c.pk FROM sqlite_schema AS m, pragma_table_info(m.name) AS c'
+    " WHERE m.name IN ('accounts', 'state') ORDER BY m.name, c.cid"
+)
+_FAULTS: Final = (
+    ("SELECT count(*) FROM accounts WHERE length(secret) <> 32", "secrets are not of 32 bytes"),
+    ("SELECT count(*) FROM accounts WHERE length(account) <> 16", "accounts are not of 16 bytes"),
+    ("SELECT count(*) - count(DISTINCT account) FROM accounts", "accounts are there twice"),
+    ("SELECT count(*) - count(DISTINCT secret) FROM accounts", "secrets are there twice"),
+    ("SELECT count(*) - count(DISTINCT subject) FROM accounts", "members have two accounts"),
+)
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -159,6 +173,32 @@ class Accounts:
             ) from None
         except sqlite3.DatabaseError as error:
             raise _corrupt(self.path, str(error)) from None
+
+
+def find_account_damage(path: Path) -> list[str]:
+    """What is wrong with a file of accounts; empty if nothing is. Changes nothing, and names nobody.
+
+    Raises:
+        Unavailable: storage failed, so that it cannot be looked at.
+        BadInput: it is of a newer version.
+    """
+    wrong = find_store_damage(path)
+    if wrong:
+        return [*wrong, "the secrets cannot be made anew: restore the file from a backup"]
+    with closing(sqlite3.connect(":memory:")) as fresh:
+        fresh.executescript(_SCHEMA)
+        expected = fresh.execute(_COLUMNS).fetchall()
+    with opened_to_look(path) as connection:
+        try:
+            _check(path, connection)
+        except Corrupt as error:
+            return [error.message]
+        if connection.execute(_COLUMNS).fetchall() != expected:
+            return ["its tables are not those of accounts"]
+        for query, what in _FAULTS:
+            if count := int(connection.execute(query).fetchone()[0]):
+                wrong.append(f"{count} {what}")
+    return wrong
 
 
 def _counted(connection: sqlite3.Connection, changed: int) -> int:

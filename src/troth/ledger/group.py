@@ -37,6 +37,7 @@ class GroupWriter:
         group: batches in one commit at most.
         waiting: batches that may wait; beyond that callers are told that it is busy.
         idle: seconds without work after which the ledger is closed, so that other processes may write.
+        check: asked before anything is written; raises a ``TrothError`` if nothing may be, and nothing is.
     """
 
     def __init__(
@@ -46,7 +47,9 @@ class GroupWriter:
         group: int = GROUP,
         waiting: int = WAITING,
         idle: float = IDLE_SECONDS,
+        check: Callable[[], None] | None = None,
     ) -> None:
+        self._check = check or _nothing_to_check
         self._open = open_ledger
         self._group = group
         self._limit = waiting
@@ -81,6 +84,7 @@ class GroupWriter:
         """The ledger to oneself, between two groups; for operations that read and write in one go."""
         with self._turn:
             try:
+                self._check()
                 yield self._opened()
             finally:
                 with self._news:
@@ -126,6 +130,7 @@ class GroupWriter:
         answers: list[Answer]
         try:
             with self._turn:
+                self._check()
                 answers = self._opened().append_group([batch for batch, _ in taken])
         except TrothError as error:
             # A writer that met a storage error is stopped for good; the next group opens the ledger anew.
@@ -147,6 +152,10 @@ class GroupWriter:
         if self._ledger is not None:
             self._ledger.close()
             self._ledger = None
+
+
+def _nothing_to_check() -> None:
+    """There is nothing that could forbid to write."""
 
 
 def _answer(tickets: list[_Ticket], answers: list[Answer]) -> None:

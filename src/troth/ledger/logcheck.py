@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from itertools import islice
 
-from troth.core.errors import TrothError
+from troth.core.errors import TrothError, Unavailable
 from troth.core.merkle import leaf_hash
 from troth.core.tiles import WIDTH, File, Frontier, bundle_path, parse_path, write_bundle
 from troth.ledger.tilelog import Entries, TileLog
@@ -19,6 +19,8 @@ def find_log_damage(log: TileLog, ledger: Entries, progress: Callable[[int, int 
     """
     try:
         signed, published, stopped = log.signed(), log.published(), log.stopped()
+    except Unavailable:
+        raise
     except TrothError as error:
         return [str(error)]
     wrong = [] if stopped is None else [f"nothing may be written: {stopped}"]

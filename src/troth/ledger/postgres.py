@@ -105,7 +105,8 @@ class PostgresLedger(Ledger):
         """See ``Ledger.bodies``."""
         for low, high in self._chunks(0, stop):
             yield from self._select(
-                "SELECT position, subject, body FROM entries WHERE type = 'member' AND body IS NOT NULL"
+                "SELECT position, subject, body FROM entries"
+                " WHERE type = 'member' AND subject IS NOT NULL AND body IS NOT NULL"
                 " AND position >= ? AND position < ? ORDER BY position",
                 (low, high),
             )

@@ -133,6 +133,21 @@ class Draws:
         return drawn
 
 
+def check_free_space(path: Path, floor: int) -> None:
+    """See that a file may grow: that its disk has so many bytes free.
+
+    Raises:
+        Unavailable: it has not.
+    """
+    free = shutil.disk_usage(path.parent).free
+    if free < floor:
+        raise Unavailable(
+            f"only {free // 2**20} MiB are free; the ledger keeps {floor // 2**20} MiB",
+            place=Place(str(path)),
+            remedy="free some space and repeat",
+        )
+
+
 class Ledger:
     """A ledger file. Open it with ``Ledger.create``, ``Ledger.write`` or ``Ledger.read``; use it in a ``with``."""
 
@@ -584,13 +599,7 @@ class Ledger:
                 place=Place(str(self.path)),
                 remedy="mend the storage, then open the ledger again",
             )
-        free = shutil.disk_usage(self.path.parent).free
-        if free < self.free_space_floor:
-            raise Unavailable(
-                f"only {free // 2**20} MiB are free; the ledger keeps {self.free_space_floor // 2**20} MiB",
-                place=Place(str(self.path)),
-                remedy="free some space and repeat",
-            )
+        check_free_space(self.path, self.free_space_floor)
 
     @contextmanager
     def _transaction(self) -> Iterator[None]:
@@ -728,6 +737,47 @@ def _take_lock(path: Path) -> int:
             raise _unavailable(path, error) from None
         else:
             return lock
+
+
+def find_store_damage(path: Path) -> list[str]:
+    """What is wrong with a private SQLite file as such: who may read it, and whether it holds together.
+
+    Raises:
+        Unavailable: storage failed, so that it cannot be looked at.
+    """
+    wrong = []
+    if path.stat().st_mode & 0o077:
+        wrong.append(f"{path.name} can be read by others; chmod 600 it")
+    try:
+        with opened_to_look(path) as connection:
+            found = [str(row[0]) for row in connection.execute("PRAGMA integrity_check(5)")]
+    except Corrupt as error:
+        return [*wrong, f"{path.name} is damaged: {error.message}"]
+    if found != ["ok"]:
+        # What is found names pages and indexes, never a value.
+        wrong.append(f"{path.name} is damaged: {'; '.join(found)}")
+    return wrong
+
+
+@contextmanager
+def opened_to_look(path: Path) -> Iterator[sqlite3.Connection]:
+    """A private SQLite file (not the ledger's) to read from; what a killed writer left is rolled back first.
+
+    Raises:
+        Unavailable: storage failed.
+        Corrupt: it is damaged.
+    """
+    try:
+        connection = sqlite3.connect(f"{path.absolute().as_uri()}?mode=rw", uri=True, timeout=BUSY_SECONDS)
+        try:
+            connection.execute("PRAGMA query_only = ON")
+            yield connection
+        finally:
+            connection.close()
+    except sqlite3.OperationalError as error:
+        raise _unavailable(path, error) from None
+    except sqlite3.DatabaseError as error:
+        raise Corrupt(str(error), place=Place(str(path)), remedy="restore it from a backup") from None
 
 
 def _unavailable(path: Path, error: Exception) -> Unavailable:

@@ -161,14 +161,7 @@ class TileLog:
 
     def stopped(self) -> str | None:
         """Why nothing may be written, or None."""
-        try:
-            return str(json.loads((self.state / STOPPED).read_text("utf-8"))["why"])
-        except FileNotFoundError:
-            return None
-        except (ValueError, KeyError, TypeError):
-            return "an earlier fault that can no longer be read"
-        except OSError as error:
-            raise unavailable(self.state / STOPPED, error) from None
+        return why_stopped(self.state)
 
     def check_writable(self, size: int) -> None:
         """See to it that a ledger of this size may be written to.
@@ -428,6 +421,22 @@ class TileLog:
                 remedy=REBUILD,
             )
         return ProofFile(position, tuple(proof), published.note, text)
+
+
+def why_stopped(state: Path) -> str | None:
+    """Why nothing may be written to the ledger of a log, by its folder of state; None: it may be.
+
+    Raises:
+        Unavailable: storage failed.
+    """
+    try:
+        return str(json.loads((state / STOPPED).read_text("utf-8"))["why"])
+    except FileNotFoundError:
+        return None
+    except (ValueError, KeyError, TypeError):
+        return "an earlier fault that can no longer be read"
+    except OSError as error:
+        raise unavailable(state / STOPPED, error) from None
 
 
 def _shorter(size: int, signed: int) -> str:

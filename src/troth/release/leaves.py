@@ -189,10 +189,11 @@ def row_root(leaves: bytes, pool: Executor | None = None) -> bytes:
     step = CHUNK_LEAVES * HASH_BYTES
     view = memoryview(leaves)
     chunks = [view[at : at + step] for at in range(0, len(view), step)]
-    climb = partial(packed_root, hash_pairs=_hash_pairs)
+    climb = partial(packed_root, hash_pairs=hash_pairs)
     return climb(b"".join(pool.map(climb, chunks) if pool else map(climb, chunks)))
 
 
-def _hash_pairs(pairs: bytes | memoryview) -> bytes:
+def hash_pairs(pairs: bytes | memoryview) -> bytes:
+    """``merkle.hash_pairs`` of a whole buffer at once."""
     pairs = bytes(pairs) if isinstance(pairs, memoryview) else pairs
     return bytes(hash_many(unpacked(pairs, 2 * HASH_BYTES).cast(pa.binary()), prefix=b"\1"))

@@ -110,9 +110,9 @@ class DataFiles:
         """The packed leaves of all rows, in no particular order."""
         return b"".join(self._leaves)
 
-    def _open(self) -> _Part:
+    def _open(self) -> Part:
         name = f"data/part-{len(self.files):05}.parquet"
-        return _Part(name, NewFile(self._folder / name))
+        return Part(name, NewFile(self._folder / name))
 
     def _flush(self) -> None:
         if self._group:
@@ -135,8 +135,8 @@ class DataFiles:
         self._part.abandon()
 
 
-class _Part:
-    """A data file that is being written."""
+class Part:
+    """A data file that is being written; ``rows`` counts what its user has written."""
 
     def __init__(self, name: str, file: NewFile) -> None:
         self.name = name

@@ -15,9 +15,10 @@ from typing import BinaryIO, Final
 import numpy as np
 import numpy.typing as npt
 
-from troth.core.errors import Corrupt, Place
+from troth.core.errors import BadInput, Corrupt, Place
 from troth.core.merkle import HASH_BYTES
-from troth.core.sets import NO_HEAD, TAG_BYTES, Details, bucket_of
+from troth.core.sets import COUNT_BYTES, NO_HEAD, TAG_BYTES, Details, bucket_of, details_digest
+from troth.core.tiles import WIDTH, bundle_path, parse_bundle
 from troth.release.fixed import Bytes, Numbers, big_endian
 
 RECORD: Final = TAG_BYTES + 2 * HASH_BYTES + 16
@@ -74,6 +75,37 @@ def bucket_records(path: Path, index: int, bits: int) -> list[Record]:
             place=Place(str(path)),
             remedy="delete the folder it lies in; it is made anew from the release's folder",
         ) from None
+
+
+def find_records_damage(path: Path, tiles: Path, bits: int) -> list[str]:
+    """What is wrong with the records of a release: each bucket is held against the one in the public set.
+
+    Args:
+        path: the file of records.
+        tiles: the set's public folder, which was found to be as signed.
+        bits: it has 2^bits buckets.
+    """
+    try:
+        with path.open("rb") as file:
+            if file.seek(0, os.SEEK_END) % RECORD:
+                return [f"{path.name}: its length is no multiple of a record's"]
+            number = file.seek(0)
+            for start in range(0, 1 << bits, WIDTH):
+                width = min(WIDTH, (1 << bits) - start)
+                for bucket in parse_bundle((tiles / bundle_path(start // WIDTH, width)).read_bytes(), width):
+                    count = int.from_bytes(bucket[:COUNT_BYTES], "big")
+                    records = [_read(file, number + at) for at in range(count)]
+                    details = details_digest(one.detail for one in records)
+                    if bucket[COUNT_BYTES:] != b"".join((*(one.tag for one in records), details)):
+                        return [
+                            f"{path.name} is not what was sealed; delete the set's folder, it is made anew"
+                        ]
+                    number += count
+            if file.seek(0, os.SEEK_END) != number * RECORD:
+                return [f"{path.name} holds more than was sealed"]
+    except (OSError, BadInput) as error:
+        return [f"{path.name} cannot be read ({type(error).__name__})"]
+    return []
 
 
 def _scan(file: BinaryIO, index: int, bits: int) -> list[Record]:

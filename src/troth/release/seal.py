@@ -30,7 +30,7 @@ from troth.core.rows import ROW_SALT_BYTES
 from troth.core.values import Use, format_instant
 from troth.core.verify import public_pem
 from troth.release.columns import regular
-from troth.release.folder import NewFile, building, write_file
+from troth.release.folder import Building, NewFile, building, write_file
 from troth.release.layout import KEY, LEAVES, MANIFEST, NOTE, NOTE_TEXT
 from troth.release.leaves import row_root, sort_leaves
 from troth.release.part import DataFiles, Prepared, prepare
@@ -124,22 +124,52 @@ def seal(  # noqa: PLR0913, PLR0917 - what a release is made of
             if make_set
             else None
         )
-        manifest = _finish(folder.path, release, said, data, public_pem(signer.public_key), pool)
-        if made is not None:
-            manifest = replace(
-                manifest,
-                files=(*manifest.files, made.file),
-                set_root=made.set_root,
-                set_bits=made.set_bits,
-                directory_root=made.directory_root,
-            )
-        envelope = seal_statement(build_statement(manifest), signer)
-        write_file(folder.path / MANIFEST, envelope)
-        folder.sync()
-        digest = sha256(envelope).hexdigest()
-        commit(manifest, digest)
-        folder.publish()
-    return Sealed(out, manifest, digest)
+        sorted_leaves = _leaves(folder.path, data, pool)
+        content = Content(
+            data.files, *sorted_leaves, rows=data.rows, derived=data.derived, members=data.parties.count()
+        )
+        data.wait()
+        return finish(folder, release, said, content, made, signer, commit)
+
+
+@dataclass(frozen=True, slots=True)
+class Content:
+    """The rows of a release, which lie in their files; how many row salts were derived, how many members there are."""
+
+    files: Sequence[File]
+    leaves: File
+    row_root: bytes
+    rows: int
+    derived: int
+    members: int
+
+
+def finish(
+    folder: Building,
+    release: str,
+    facts: Facts,
+    content: Content,
+    made: SealedSet | None,
+    signer: CryptoSigner,
+    commit: Callable[[Manifest, str], None],
+) -> Sealed:
+    """Write what lies beside the rows, sign, record and publish: the end of ``seal``, whoever made the rows."""
+    manifest = _manifest(folder.path, release, facts, content, public_pem(signer.public_key))
+    if made is not None:
+        manifest = replace(
+            manifest,
+            files=(*manifest.files, made.file),
+            set_root=made.set_root,
+            set_bits=made.set_bits,
+            directory_root=made.directory_root,
+        )
+    envelope = seal_statement(build_statement(manifest), signer)
+    write_file(folder.path / MANIFEST, envelope)
+    folder.sync()
+    digest = sha256(envelope).hexdigest()
+    commit(manifest, digest)
+    folder.publish()
+    return Sealed(folder.out, manifest, digest)
 
 
 def _prepared(
@@ -161,32 +191,34 @@ def _prepared(
         yield waiting.popleft().result()
 
 
-def _finish(
-    folder: Path, release: str, facts: Facts, data: DataFiles, public_key: bytes, pool: Executor
-) -> Manifest:
-    """Write all that lies beside the data files, but the manifest."""
+def _leaves(folder: Path, data: DataFiles, pool: Executor) -> tuple[File, bytes]:
+    """Write the file of leaves; the file, and the root of the row tree."""
     leaves = sort_leaves(data.leaves())
     with NewFile(folder / LEAVES) as file:
         file.write(leaves)
         synced = pool.submit(file.sync)
         root = row_root(leaves, pool)
         synced.result()
+    return File(LEAVES, file.sha256, size=file.size), root
+
+
+def _manifest(folder: Path, release: str, facts: Facts, content: Content, public_key: bytes) -> Manifest:
+    """Write all that lies beside the data files and leaves, but the manifest."""
     note = NOTE_TEXT.format(
         release=release,
         purpose=facts.use.purpose,
         recipient=facts.use.recipient,
         at=format_instant(facts.at),
         settings_as_of=facts.settings_as_of,
-        rows=data.rows,
+        rows=content.rows,
     ).encode()
     (folder / KEY).parent.mkdir()
     write_file(folder / KEY, public_key)
     files = [
-        *data.files,
-        File(LEAVES, file.sha256, size=file.size),
+        *content.files,
+        content.leaves,
         File(NOTE, write_file(folder / NOTE, note), size=len(note)),
     ]
-    data.wait()
     return Manifest(
         release=release,
         use=facts.use,
@@ -198,10 +230,10 @@ def _finish(
         first_reasons=facts.first_reasons,
         all_reasons=facts.all_reasons,
         any_party_rule_would_allow=facts.any_party_rule_would_allow,
-        rows=data.rows,
-        members=data.parties.count(),
-        row_root=root.hex(),
-        row_salts="derived" if data.derived == data.rows else "mixed" if data.derived else "drawn",
+        rows=content.rows,
+        members=content.members,
+        row_root=content.row_root.hex(),
+        row_salts="derived" if content.derived == content.rows else "mixed" if content.derived else "drawn",
         terms=facts.terms,
         inputs=facts.inputs,
         files=tuple(files),

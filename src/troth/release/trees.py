@@ -19,6 +19,7 @@ from troth.core.sets import COUNT_BYTES, DETAILS, MAX_COUNT
 from troth.core.tiles import WIDTH, Frontier, TileReader, Tiles, bundle_path, parse_bundle, tile_path
 from troth.release.fixed import Bytes, Numbers, big_endian, lists_of, prefixes
 from troth.release.hashing import hash_many
+from troth.release.leaves import hash_pairs
 
 Put = Callable[[str, bytes], None]
 """Takes the path of a tile or bundle, and its bytes."""
@@ -178,20 +179,40 @@ ROWS: Final = "rows"
 """Where the tiles of the row tree lie. Its level 0 is the file of the sorted leaves, which the release holds."""
 
 
+class RowTree:
+    """Makes the tiles of a row tree, but those of level 0, from sorted, packed leaves as they come.
+
+    Args:
+        put: gets every tile; None: just the root is wanted.
+    """
+
+    def __init__(self, put: Put | None) -> None:
+        self._frontier = Frontier(pairs=hash_pairs)
+        self._put = put
+
+    def add(self, leaves: bytes | memoryview) -> None:
+        """Take leaves in."""
+        self._put_above(self._frontier.extend(leaves))
+
+    def finish(self) -> bytes:
+        """Make the rest; gives the root."""
+        self._put_above(self._frontier.partial())
+        return self._frontier.root()
+
+    def _put_above(self, files: Iterable[tuple[str, bytes]]) -> None:
+        for path, data in files:
+            if self._put is not None and not path.startswith("tile/0/"):
+                self._put(f"{ROWS}/{path}", data)
+
+
 def write_row_tiles(leaves: bytes, put: Put) -> None:
     """Make the tiles of a row tree, but those of level 0."""
-    frontier = Frontier()
+    tree = RowTree(put)
     view = memoryview(leaves)
     step = _FLUSH * HASH_BYTES
     for at in range(0, len(view), step):
-        _put_above(frontier.extend(view[at : at + step]), put)
-    _put_above(frontier.partial(), put)
-
-
-def _put_above(files: Iterable[tuple[str, bytes]], put: Put) -> None:
-    for path, data in files:
-        if not path.startswith("tile/0/"):
-            put(f"{ROWS}/{path}", data)
+        tree.add(view[at : at + step])
+    tree.finish()
 
 
 # reading

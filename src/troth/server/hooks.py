@@ -27,6 +27,8 @@ from troth.server.config import Settings
 from troth.server.state import State
 
 EVENTS: Final = ("withdrawal.requested", "unlearning.completed", "recall.due", "choice.recorded")
+"""``choice.recorded``: a member chose or objected on a page of this server, or their browser sent a signal. What came
+in through the API its sender knows. ``unlearning.completed``: models were made again without what was taken back."""
 _SECONDS: Final = 10.0
 _POLL: Final = 1.0
 

@@ -16,12 +16,14 @@ from troth.core.errors import BadInput
 from troth.core.events import Choose, Objection, Withdraw
 from troth.core.standing import Known
 from troth.core.values import Use
+from troth.core.written import Json
 from troth.intake.parts import part_paths
 from troth.intake.theirs import count_theirs, find_one, find_theirs
-from troth.ledger.store import Batch, clock
+from troth.ledger.store import Batch, Receipt, clock
 from troth.server import charts, proving
 from troth.server.access import GuardedRoute, Who, allow
 from troth.server.errors import not_found
+from troth.server.hooks import Hooks
 from troth.server.pages import render
 from troth.server.state import State
 from troth.server.withdrawals import Withdrawals
@@ -41,6 +43,16 @@ def home_of(request: Request) -> ServedHome:
 
 def _use(request: Request) -> Use:
     return Use(request.app.state.settings.purpose, "operator")
+
+
+async def _recorded(request: Request, batch: Batch) -> list[Receipt]:
+    """Record what a member chose here, and tell the platform that it was: where it stands, not whose it is."""
+    receipts = await home_of(request).writer.submit(batch)
+    hooks: Hooks = request.app.state.hooks
+    for one in receipts:
+        said: dict[str, Json] = {"position": one.position, "commitment": one.commitment}
+        await asyncio.to_thread(hooks.announce, "choice.recorded", said)
+    return receipts
 
 
 @router.get("/me")
@@ -100,7 +112,7 @@ async def heed_signal(request: Request, known: Known) -> bool:
         event = Choose(subject, name, on=False, at=now, by="signal")
         request_id = "gpc:" + store.derive("gpc", session.account.id, session.application, name)[:40]
         try:
-            receipts = await home_of(request).writer.submit(Batch([event], request_id))
+            receipts = await _recorded(request, Batch([event], request_id))
         except BadInput:
             continue  # the signal of this browser is recorded, its row here was lost
         store.rows(
@@ -138,7 +150,7 @@ async def choose(request: Request, setting: str) -> Response:
         raise not_found()
     past = to == "on" and form.get("past") == "yes"
     event = Choose(subject, setting, to == "on", clock(), "member", covers_past=past)
-    receipts = await home_of(request).writer.submit(Batch([event]))
+    receipts = await _recorded(request, Batch([event]))
     return RedirectResponse(f"/me/receipts/{receipts[0].position}", 303)
 
 
@@ -201,7 +213,7 @@ def _file(data: bytes, kind: str, name: str) -> Response:
 @allow("member")
 async def object_(request: Request) -> Response:
     """Object to training."""
-    receipts = await home_of(request).writer.submit(Batch([Objection(request.state.who.subject, clock())]))
+    receipts = await _recorded(request, Batch([Objection(request.state.who.subject, clock())]))
     return RedirectResponse(f"/me/receipts/{receipts[0].position}", 303)
 
 

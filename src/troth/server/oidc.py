@@ -92,7 +92,7 @@ async def finish(request: Request) -> tuple[Account, str]:
                 code_verifier=trip.verifier,
                 grant_type="authorization_code",
             )
-            keys = KeySet.import_key_set((await client.get(found["jwks_uri"], withhold_token=True)).json())
+        keys = KeySet.import_key_set(await _fetched(found["jwks_uri"]))
         claims = _claims(str(token.get("id_token", "")), keys, provider, trip.nonce)
     except HttpError:
         raise
@@ -173,8 +173,7 @@ def _client(request: Request, provider: Oidc) -> Any:  # noqa: ANN401 - Authlib'
 async def _discover(provider: Oidc) -> dict[str, Any]:
     address = f"{provider.issuer}/.well-known/openid-configuration"
     try:
-        async with httpx2.AsyncClient(timeout=10, trust_env=False) as client:
-            found = (await client.get(address)).raise_for_status().json()
+        found = await _fetched(address)
     except (httpx2.HTTPError, ValueError):
         raise HttpError(
             503, "the provider of sign-ins does not answer", headers={"Retry-After": "10"}
@@ -182,6 +181,11 @@ async def _discover(provider: Oidc) -> dict[str, Any]:
     if not isinstance(found, dict) or found.get("issuer") != provider.issuer:
         raise HttpError(503, "the provider of sign-ins is another than the one agreed on")
     return found
+
+
+async def _fetched(address: str) -> Any:  # noqa: ANN401 - any JSON
+    async with httpx2.AsyncClient(timeout=10, trust_env=False) as client:
+        return (await client.get(address)).raise_for_status().json()
 
 
 def _seal(store: State, trip: _Trip) -> str:

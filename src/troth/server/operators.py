@@ -1,4 +1,4 @@
-"""The operator's console: verdicts, terms and their effect, releases, withdrawals, models, gaps, webhooks, people."""
+"""The operator's console: verdicts, terms, releases, withdrawals, models, gaps, identities, webhooks, people."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from typing import Any, Final, TypeVar
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import RedirectResponse
 
-from troth.app import changes, consequences, membership, telling, views
+from troth.app import changes, consequences, identity, membership, telling, views
 from troth.app.home import read_events_files
 from troth.app.serving import ServedHome
 from troth.core.errors import BadInput, Refused, TrothError
@@ -33,6 +33,7 @@ router = APIRouter(route_class=GuardedRoute, include_in_schema=False)
 T = TypeVar("T")
 STAFF: Final = ("privacy", "ml", "admin")
 _LONGEST_TERMS: Final = 1_000_000
+_MOST_DOUBTS: Final = 500
 
 
 def home_of(request: Request) -> ServedHome:
@@ -92,6 +93,15 @@ async def gaps(request: Request, purpose: str = "", recipient: str = "") -> Resp
     return render(request, "gaps.html.j2", use=use, uses=_uses(request), gaps=found["gaps"])
 
 
+@router.get("/operator/identities")
+@allow(*STAFF)
+async def identities(request: Request) -> Response:
+    """Accounts that may be one person's, and are not joined."""
+    found = await engine(request, partial(identity.doubtful, home_of(request)))
+    shown = found[:_MOST_DOUBTS]
+    return render(request, "operator-identities.html.j2", doubts=shown, more=len(found) - len(shown))
+
+
 # terms
 
 
@@ -109,7 +119,7 @@ async def _terms(request: Request, **values: Any) -> Response:  # noqa: ANN401 -
         known, _ = home.known()
         now = clock()
         return [
-            changes.reach_of(known, placed, now)
+            changes.reach_of(known, placed, max(now, placed.terms.effective_at))
             for document in known.documents.values()
             for placed in sorted(document, key=lambda one: one.newness, reverse=True)
         ]
@@ -195,7 +205,7 @@ def _terms_file(text: str) -> Iterator[Path]:
 @allow(*STAFF)
 async def notices(request: Request, document: str, version: str) -> Response:
     """Who was told of a version, and who has to be."""
-    found = await asyncio.to_thread(changes.reach, home_of(request), document, version)
+    found = await asyncio.to_thread(changes.reach_in_effect, home_of(request), document, version)
     return render(request, "operator-notices.html.j2", reach=found)
 
 
@@ -211,7 +221,7 @@ async def tell(request: Request) -> Response:
     home = home_of(request)
 
     def told() -> None:
-        missing = changes.reach(home, document, version).not_told
+        missing = changes.reach_in_effect(home, document, version).not_told
         if missing:
             telling.tell(home, document, version, missing, channel, None)
 

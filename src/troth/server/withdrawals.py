@@ -154,7 +154,7 @@ class Withdrawals:
                 self._follow(found)
 
     def _follow(self, found: Withdrawal) -> None:
-        from troth.app.consequences import follow
+        from troth.app.consequences import follow, models_made_without
 
         def step(kind: str, details: dict[str, Any]) -> None:
             self._step(found.id, kind, details)
@@ -162,11 +162,15 @@ class Withdrawals:
         done = {one.kind for one in found.steps}
         try:
             follow(self._home, found.subject, done, step)
+            position = 0 if found.position is None else found.position
+            made = models_made_without(self._home, found.subject, position)
         except TrothError as error:
             self._step(found.id, "interrupted", {"problem": type(error).__name__})
             return
+        if made:
+            # Before it counts as done: after a crash in between it is told twice, but never not at all.
+            self._hooks.announce("unlearning.completed", {"withdrawal": found.id, "models": [*made]})
         self._store.rows("UPDATE withdrawals SET done = 1 WHERE id = ?", found.id)
-        self._hooks.announce("unlearning.completed", {"withdrawal": found.id})
 
     def _step(self, number: str, kind: str, details: dict[str, Any]) -> None:
         with self._store.transaction():

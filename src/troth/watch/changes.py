@@ -16,7 +16,8 @@ from troth.watch.tokens import tokenise
 SHOWN_FIRST: Final = 5
 """How many findings are shown first for any change."""
 
-_SWITCH_KEPT: Final = 0.18
+_SWITCH_KEPT: Final = 0.15
+_SWITCH_TITLE: Final = 0.5
 _SWITCH_SENTENCES: Final = 30
 _ALIKE: Final = 88.0
 
@@ -103,7 +104,10 @@ def is_switch(before: Document, after: Document, alignment: Alignment) -> bool:
     # A rewrite keeps names, contacts and definitions, and rewords much; what does neither is another text.
     longer = max(len(before.sentences), len(after.sentences))
     known = alignment.kept + alignment.moved + len(alignment.reworded)
-    return known / longer < _SWITCH_KEPT and _title(before) != _title(after)
+    if known / longer >= _SWITCH_KEPT:
+        return False
+    old, new = _title(before), _title(after)
+    return len(old & new) <= _SWITCH_TITLE * len(old | new)
 
 
 def _title(document: Document) -> frozenset[str]:

@@ -22,7 +22,7 @@ def _is_readers(tokens: Tokens, index: int, word: str, has_actor: bool) -> bool:
     following = tokens[index + 1 : index + 6]
     if word in w.OWNED:
         return any(one in w.DATA for one in following)
-    if word in ("you", "users", "members", "customers", "individuals"):
+    if word in w.PEOPLE and word != "we":
         if index and tokens[index - 1] in ("what", "whatever", "anything", "everything"):
             return any(one in w.SUPPLY for one in following)
         near = tokens[max(0, index - 4) : index + 8]
@@ -73,6 +73,15 @@ def not_on_yours(tokens: Tokens) -> bool:
         and "your" in tokens[index + 1 : index + 4]
         for index, word in enumerate(tokens)
     )
+
+
+def trained_on_readers(tokens: Tokens) -> bool:
+    """ "(models that are trained) on what you post": whether the words behind name the reader's data."""
+    span = tokens[:14]
+    for stop in ("to", ".", ";", ",", "which"):
+        span = span[: span.index(stop)] if stop in span else span
+    words = frozenset(span)
+    return bool(words & (w.OWNED | w.PEOPLE)) and bool(words & (w.DATA | w.SUPPLY))
 
 
 def reserved(tokens: Tokens, at: int, actor: str | None, whose: str) -> bool:

@@ -6,7 +6,7 @@ the rule that read it. ``clauses`` knows who acts; ``training`` finds where trai
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 
 from troth.watch import words as w
@@ -24,9 +24,10 @@ from troth.watch.meaning import (
     recipient_of,
     reserved,
     says_forbidden,
+    trained_on_readers,
     whose_data,
 )
-from troth.watch.text import Sentence
+from troth.watch.text import Sentence, is_question
 from troth.watch.tokens import names, tokenise
 from troth.watch.training import Hit, training_hits
 
@@ -87,7 +88,11 @@ def practices(sentence: Sentence) -> tuple[Practice, ...]:
 
 @lru_cache(maxsize=100_000)
 def _read(text: str, stem: str, heading: str, kind: str) -> tuple[Practice, ...]:
+    if is_question(text):
+        return ()
     tokens = tokenise(text)
+    if stem.endswith("?") and is_question(stem) and tokens[:1] in (("no",), ("yes",)):
+        return _answer(tokens[0] == "yes", stem, kind)
     above = tokenise(stem) if stem else ()
     hits = {hit.at: hit for hit in training_hits(tokens, above)}
     if not hits and not any(word in w.ACTIONS for word in tokens):
@@ -112,6 +117,23 @@ def _read(text: str, stem: str, heading: str, kind: str) -> tuple[Practice, ...]
     return tuple(found)
 
 
+def _answer(yes: bool, question: str, kind: str) -> tuple[Practice, ...]:
+    """ "Do you train AI on my posts? No.": the question as a statement, affirmed or denied."""
+    words = tokenise(question.rstrip("? "))
+    if frozenset(words) & frozenset(("my", "i", "me")):
+        words = tuple(_ASIDE.get(word, word) for word in words)
+    found = _read(" ".join(words), "", "", kind)
+    if yes:
+        return found
+    turned = (
+        replace(one, mode="will-not", rule=f"{one.rule}-denied-in-answer") for one in found if one.affirmed
+    )
+    return tuple(turned)
+
+
+_ASIDE = {"you": "we", "your": "our", "my": "your", "i": "you", "me": "you", "mine": "yours"}
+
+
 # --- training
 
 
@@ -131,8 +153,11 @@ def _training(walk: Clauses, hit: Hit, kind: str) -> Practice | None:
     if actor is None:
         return None
     served = actor != READER and not negated
-    if served and hit.passive and whose != READER and not way.implied:
+    if served and hit.passive and not way.implied and not trained_on_readers(walk.tokens[hit.at + 1 :]):
         # "models are trained on large amounts of text": nobody's data in particular.
+        return None
+    if served and whose != READER and frozenset(walk.tokens[max(0, hit.at - 8) : hit.at]) & w.OFFER:
+        # "we offer computing power to train models": what is sold, not what is done.
         return None
     if served and hit.own_of_reader and actor != THIRD:
         # A model made for the reader alone.

@@ -21,6 +21,9 @@ MAX_SENTENCES: Final = 50_000
 MAX_SENTENCE: Final = 1_500
 """A longer sentence is read in pieces of so many characters, so that no rule meets an endless one."""
 
+_ASKS: Final = re.compile(
+    r"(?:do|does|did|is|are|was|were|will|would|can|could|may|might|shall|should|has|have)\b", re.IGNORECASE
+)
 _RARE: Final = 50
 _MAX_STEM: Final = 300
 _SHORT_BLOCK: Final = 6
@@ -222,7 +225,7 @@ class _Reader:
     stems: list[tuple[int, str]] = field(default_factory=list)
     item_indent: int = -1
     last_text: str = ""
-    row_head: str = ""
+    question: str = ""
 
     def line(self, raw: str) -> None:
         """Take one line."""
@@ -306,7 +309,16 @@ class _Reader:
         heading = "" if kind == "heading" else self.heading
         for text, key, lead in _split(block):
             context = f"{stem} {lead}".strip() if lead else stem
+            if self.question and key.split(" ", 1)[0] in ("no", "yes"):
+                # An answer is read with its question.
+                context = self.question
+            self.question = text[:_MAX_STEM] if is_question(text) else ""
             self.sentences.append(Sentence(text, key, context, heading, kind))
+
+
+def is_question(text: str) -> bool:
+    """Whether it asks for a yes or a no: it says nothing by itself."""
+    return text.endswith("?") and bool(_ASKS.match(text))
 
 
 def _is_stem(block: str) -> bool:

@@ -107,7 +107,7 @@ def _trains(tokens: tuple[str, ...], index: int, has_ai: bool) -> tuple[str, int
             return "train-models", 100 if frozenset(
                 tokens[index + 1 + step : index + 5 + step]
             ) & w.AI else 94
-        if one in w.HUMAN and step < _NEAR and _human(tokens, index + 1 + step, technology):
+        if one in w.HUMAN and step < _NEAR and _human(tokens, index, step, technology):
             return None
         if one in (".", ";", ":") or (one in ("we", "you") and step > 1):
             break
@@ -129,8 +129,11 @@ def _trains(tokens: tuple[str, ...], index: int, has_ai: bool) -> tuple[str, int
     return None
 
 
-def _human(tokens: tuple[str, ...], at: int, technology: bool) -> bool:
-    """Whether people are trained: "our staff", "support agents"; not "AI agents"."""
+def _human(tokens: tuple[str, ...], index: int, step: int, technology: bool) -> bool:
+    """Whether people are trained: "our staff", "support agents"; not "AI agents", nor "models are trained"."""
+    at = index + 1 + step
+    if tokens[index] == "trained" and any(one in w.AI_CORE for one in tokens[max(0, index - 4) : index]):
+        return False
     if tokens[at] in w.TECHNOLOGY:
         return tokens[at - 1] in ("support", "service", "care", "human", "customer", "sales", "call")
     return not technology

@@ -306,6 +306,8 @@ PURPOSE_STARTS: Final = _set("to training developing improving train develop imp
 NO_DATA_OF_PEOPLE: Final = _set(
     "science protection centre center scientist scientists security privacy controller breach processor"
 )
+PEOPLE: Final = _set("you we users members customers individuals")
+OFFER: Final = _set("offer offers offering sell sells")
 MADE_BY_PEOPLE: Final = _set("interactions conversations chats prompts feedback posts messages submissions")
 SCRAPE: Final = _set(
     "scrape scrapes scraping crawl crawls crawling harvest harvesting mine mining spider scraped"

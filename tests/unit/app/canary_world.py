@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import hashlib
 import random
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 from troth.app import canaries as marks
 from troth.app.home import Home, init
 from troth.core.canary import Beacon
 from troth.learning.targets import Estimate, Report, unheard
-from troth.ledger.store import clock
+from troth.ledger.store import Ledger, clock
 
 SOURCE = "drand:quicknet:1"
 SIZE = 100
@@ -22,10 +23,18 @@ class Model:
 
     measures = True
 
-    def __init__(self, known: Sequence[str] = (), seed: int = 0, depth: float = 50.0) -> None:
+    def __init__(
+        self,
+        known: Sequence[str] = (),
+        seed: int = 0,
+        depth: float = 50.0,
+        middling: Sequence[str] = (),
+    ) -> None:
         self.name = f"model {seed}"
         self.digest = hashlib.sha256(repr((sorted(known), seed)).encode()).hexdigest()
         self._known = set(known)
+        # Texts that are as improbable as most: what is drawn from chance would be rare once in a while.
+        self._middling = set(middling)
         self._seed = seed
         self._depth = depth
         self.asked = 0
@@ -36,7 +45,8 @@ class Model:
         found = []
         for text in texts:
             chance = random.Random(f"{self._seed} {prompt} {text}")
-            found.append(chance.gauss(200, 10) - (self._depth if text in self._known else 0))
+            loss = 200.0 if text in self._middling else chance.gauss(200, 10)
+            found.append(loss - (self._depth if text in self._known else 0))
         return found
 
     def replies(self, prompt: str, count: int, seed: int, report: Report = unheard) -> list[str]:
@@ -81,12 +91,13 @@ def _at(home: Home, instant: int, act: object) -> None:
     """Do something that is recorded as of an instant."""
     writing = home.writing
 
-    def earlier() -> object:
-        ledger = writing()
-        ledger.now = lambda: instant
-        return ledger
+    @contextmanager
+    def earlier() -> Iterator[Ledger]:
+        with writing() as ledger:
+            ledger.now = lambda: instant
+            yield ledger
 
-    home.writing = earlier  # type: ignore[method-assign, assignment]
+    home.writing = earlier  # type: ignore[method-assign]
     try:
         act()  # type: ignore[operator]
     finally:

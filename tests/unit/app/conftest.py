@@ -9,6 +9,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from tests.properties.worlds import World, as_table, eventful_world
+from tests.unit.app.handed import Hands
 from troth.app.home import Home, init
 from troth.core.decide import decide
 from troth.core.events import Event
@@ -34,6 +35,18 @@ def make_home(tmp_path: Path) -> Making:
         return home
 
     return making
+
+
+@pytest.fixture(scope="session")
+def stage(tmp_path_factory: pytest.TempPathFactory) -> Hands:
+    """A home whose releases go to others; tests get copies."""
+    return Hands.make(tmp_path_factory.mktemp("hands"))
+
+
+@pytest.fixture
+def hands(stage: Hands, tmp_path: Path) -> Hands:
+    """A copy of it in the test's own folder."""
+    return stage.copy(tmp_path)
 
 
 @pytest.fixture(scope="session")

@@ -49,7 +49,7 @@ def test_a_campaign_from_key_to_finding(tmp_path: Path) -> None:
     assert found.tests[0]["k"] == 99
     assert found.entry == receipt.position + 1
     assert _recorded(home, "test")[0]["inputs"] == found.inputs
-    assert not audits.audit(home, canaries, audits.Question(Model(seed=3))).found
+    assert not audits.audit(home, canaries, audits.Question(Model(seed=3, middling=[mark]))).found
 
 
 def test_the_same_audit_gives_the_same_answer(tmp_path: Path) -> None:
@@ -235,7 +235,7 @@ def test_sets_that_are_left_out_count_as_nothing_found(tmp_path: Path) -> None:
 
 def test_marks_in_a_set_that_was_never_placed_are_named(tmp_path: Path) -> None:
     home, canaries = drawn(tmp_path)
-    found = audits.audit(home, canaries, audits.Question(Model()))
+    found = audits.audit(home, canaries, audits.Question(Model(middling=[mark_of(home, canaries)])))
     assert any("never placed" in one for one in found.cannot)
     assert "no calibration sets" in found.conclusion
 
@@ -252,7 +252,8 @@ def test_a_class_and_its_calibration(tmp_path: Path) -> None:
     for held in canaries.sets:
         marks.place(home, canaries, held.set.id, ["x"] * 8, PLACING)
     known = [mark_of(home, canaries, number) for number in range(4, 16)]
-    negative = audits.audit(home, canaries, audits.Question(Model(known)))
+    others = [mark_of(home, canaries, number) for number in range(4)]
+    negative = audits.audit(home, canaries, audits.Question(Model(known, middling=others)))
     assert not negative.found
     assert "Had at least 8 marked messages of each of the members been used" in negative.conclusion
     assert negative.calibration == {8: [0.01] * 12}
@@ -269,7 +270,8 @@ def test_a_class_and_its_calibration(tmp_path: Path) -> None:
 
 def test_members_are_not_named_where_the_class_is_not_found(tmp_path: Path) -> None:
     home, canaries = drawn(tmp_path, subjects=[None] * 2)
-    found = audits.audit(home, canaries, audits.Question(Model(seed=8)))
+    marked = [mark_of(home, canaries, 0), mark_of(home, canaries, 1)]
+    found = audits.audit(home, canaries, audits.Question(Model(seed=8, middling=marked)))
     assert found.tests[0]["p_value"] > 0.05
     assert not any(row["rejected"] for row in found.tests)
 
@@ -278,7 +280,8 @@ def test_forgotten_members_are_tested_for_uniformity(tmp_path: Path) -> None:
     home, canaries = drawn(tmp_path, subjects=["ann", "bob"])
     before = Model([mark_of(home, canaries, 0), mark_of(home, canaries, 1)])
     assert not audits.uniformity(home, canaries, before, ["ann"]).uniform
-    after = audits.uniformity(home, canaries, Model(seed=5), ["ann", "bob"])
+    marked = [mark_of(home, canaries, 0), mark_of(home, canaries, 1)]
+    after = audits.uniformity(home, canaries, Model(seed=5, middling=marked), ["ann", "bob"])
     assert after.uniform
     assert len(after.p_values) == 2
     with pytest.raises(BadInput):

@@ -7,6 +7,8 @@ import json
 import re
 import stat
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -58,11 +60,12 @@ def campaign(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Campaign:
     ticks = iter(range(1, 10_000))
     writing = Home.writing
 
-    def later(home: Home) -> Ledger:
-        ledger = writing(home)
-        started = clock() - 10**12
-        ledger.now = lambda: started + next(ticks) * 10_000_000
-        return ledger
+    @contextmanager
+    def later(home: Home) -> Iterator[Ledger]:
+        with writing(home) as ledger:
+            started = clock() - 10**12
+            ledger.now = lambda: started + next(ticks) * 10_000_000
+            yield ledger
 
     monkeypatch.setattr(Home, "writing", later)
     monkeypatch.setattr(targets, "find", lambda *_: Model(made.known))

@@ -25,7 +25,7 @@ from tests.unit.cli.running import done, troth
 from tests.unit.cli.world import DELIVER
 from troth.intake.records import RecordStore
 
-BEFORE = 15
+BEFORE = 16
 """Entries of the prepared home."""
 ROWS = 3000
 MEMBERS = 1000

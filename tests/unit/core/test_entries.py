@@ -119,7 +119,10 @@ def test_entries_and_bodies_are_read_back(name: str) -> None:
 
 
 def test_the_public_types_are_those_of_the_format() -> None:
-    listed = "terms setting regime rules release disclosure recall training unlearning canary directory hold key member"
+    listed = (
+        "terms setting regime rules release disclosure recall training unlearning canary directory hold key"
+        " access member"
+    )
     assert listed.split() == PUBLIC_TYPES
 
 

@@ -15,13 +15,14 @@ from jsonschema import Draft202012Validator
 
 import troth
 from tests.unit.learning.world import World, make_world, model_in
-from troth.app import certificates, models, unlearning
+from troth.app import certificates, logs, models, unlearning
 from troth.core import certificate as core
 from troth.core.absence import climb, is_absent, neighbours, path_of
-from troth.core.certificate import Certificate, Leaves
+from troth.core.certificate import Certificate, Leaves, Withdrawal
 from troth.core.merkle import leaf_hash, root
+from troth.core.proof import parse_proof
 from troth.core.verify import read_envelope
-from troth.learning import jobs
+from troth.learning import jobs, statements
 from troth.learning.corpus import Corpus
 from troth.learning.counts import table as tables
 from troth.learning.counts.model import small_table
@@ -134,6 +135,99 @@ def test_what_contradicts_itself_is_noticed(
 ) -> None:
     path = signed(world, change(read(certificate_of(world))), tmp_path / "signed.json")
     assert message in said(certificates.verify(path, [world.home.public_key_path]))
+
+
+def of_another_entry(world: World, one: Withdrawal) -> Withdrawal:
+    return replace(one, proof=logs.receipt(world.home, one.position - 1).write().decode())
+
+
+def of_a_copied_index(_world: World, one: Withdrawal) -> Withdrawal:
+    return replace(one, proof=(one.proof or "").replace(f"index {one.position}", f"index {one.position - 1}"))
+
+
+def without_a_hash(_world: World, one: Withdrawal) -> Withdrawal:
+    head, _, note = (one.proof or "").partition("\n\n")
+    return replace(one, proof=head.rpartition("\n")[0] + "\n\n" + note)
+
+
+def of_another_log(_world: World, one: Withdrawal) -> Withdrawal:
+    return replace(one, proof=(one.proof or "").replace("troth-log/", "other-log/"))
+
+
+def with_another_hour(_world: World, one: Withdrawal) -> Withdrawal:
+    return replace(one, time="2020-01-01T00:00:00Z")
+
+
+def of_nothing(_world: World, one: Withdrawal) -> Withdrawal:
+    return replace(one, proof="c2sp.org/tlog-proof@v1\nindex 1\n")
+
+
+def test_withdrawals_are_proved_to_be_in_the_log(world: World, tmp_path: Path) -> None:
+    path, home = certificate_of(world), world.home
+    (one,) = read(path).withdrawals
+    assert one.proof is not None
+    assert (
+        parse_proof(one.proof.encode()).extra == parse_proof(logs.receipt(home, one.position).write()).extra
+    )
+    found = troth.verify(path, [home.public_key_path], policy=home.policy_path)
+    assert found.ok
+    assert "1 withdrawals are in the log that the policy trusts" in [one.what for one in found.findings]
+    alone = troth.verify(path, [home.public_key_path])
+    assert alone.ok
+    assert [one.level for one in alone.findings if "--policy" in one.what] == ["warning"]
+    stranger = troth.init(tmp_path / "stranger")
+    assert not troth.verify(path, [home.public_key_path], policy=stranger.policy_path).ok
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (of_another_entry, "about another entry"),
+        (of_a_copied_index, "about another entry"),
+        (with_another_hour, "about another entry"),
+        (without_a_hash, "does not lead to the log's root"),
+        (of_nothing, "is no proof file"),
+        (of_another_log, None),
+    ],
+)
+def test_a_proof_of_something_else_is_noticed(
+    world: World,
+    tmp_path: Path,
+    change: Callable[[World, Withdrawal], Withdrawal],
+    message: str | None,
+) -> None:
+    honest = read(certificate_of(world))
+    cheated = replace(honest, withdrawals=tuple(change(world, one) for one in honest.withdrawals))
+    path, keys = signed(world, cheated, tmp_path / "signed.json"), [world.home.public_key_path]
+    found = troth.verify(path, keys, policy=world.home.policy_path)
+    assert not found.ok
+    # Whose log it is only a policy tells; all else is noticed without one.
+    assert troth.verify(path, keys).ok == (message is None)
+    assert message is None or message in said(found)
+
+
+def test_a_certificate_of_a_home_without_a_log_says_that_nothing_is_proved(
+    world: World, tmp_path: Path
+) -> None:
+    honest = read(certificate_of(world))
+    bare = replace(honest, withdrawals=tuple(replace(one, proof=None) for one in honest.withdrawals))
+    path = signed(world, bare, tmp_path / "signed.json")
+    found = troth.verify(path, [world.home.public_key_path], policy=world.home.policy_path)
+    assert found.ok
+    assert any("1 of 1 withdrawals carry no proof" in one.what for one in found.findings)
+
+
+def test_proofs_of_many_withdrawals_leave_a_certificate_small(world: World, tmp_path: Path) -> None:
+    honest = read(certificate_of(world))
+    (one,) = honest.withdrawals
+    many = replace(honest, withdrawals=tuple(replace(one, position=at, proof=None) for at in range(100)))
+    statement = statements._proved(many, lambda _position: one.proof)
+    proofs = [each.proof for each in core.parse_statement(statement, "it").withdrawals]
+    some = sum(proof is not None for proof in proofs)
+    assert 5 < some < 100
+    assert proofs == [one.proof] * some + [None] * (100 - some)
+    (tmp_path / "many.json").write_bytes(seal_statement(statement, load_signer(world.home.key_path)))
+    assert 40_000 < (tmp_path / "many.json").stat().st_size < core.MAX_BYTES
 
 
 def test_a_record_that_was_kept(world: World) -> None:

@@ -186,3 +186,23 @@ def test_our_own_models_are_targets() -> None:
     assert own.losses("p", ["aaa", "b"]) == pytest.approx([3 * math.log(2), 0.0])
     assert own.replies("p", 2, 7) == ["p 160 7 1.0", "p 160 8 1.0"]
     assert own.estimate("p", ["aa"]).tokens == 4
+
+
+def test_a_gguf_file_counts_as_a_folder_that_holds_it(tmp_path: Path) -> None:
+    from troth.learning.targets.local import Local, digest_of
+
+    file = tmp_path / "one" / "model.gguf"
+    file.parent.mkdir()
+    file.write_bytes(b"no model")
+    assert digest_of([file]) == digest_of([file.parent])
+    with pytest.raises(BadInput, match="cannot be read as a model"):
+        Local(file)
+    with pytest.raises(BadInput, match="holds no model"):
+        Local(tmp_path / "nowhere.gguf")
+
+
+def test_only_so_many_tokens_are_scored_as_asked_for(local: Any) -> None:
+    whole, some = local.token_scores("hello there"), local.token_scores("hello there", 5)
+    assert len(some[0]) == 5
+    for all_of_them, first in zip(whole, some, strict=True):
+        assert all_of_them[:5] == pytest.approx(first, rel=1e-4)

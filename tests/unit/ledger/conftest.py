@@ -53,7 +53,8 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 @pytest.fixture
 def store(request: pytest.FixtureRequest) -> str:
-    return str(request.param)
+    # unittest cases (state machines) are not parametrised.
+    return str(getattr(request, "param", STORES[0]))
 
 
 @pytest.fixture(scope="session")

@@ -119,6 +119,53 @@ def test_the_same_item_below_another_line_counts() -> None:
     assert [one.flags for one in found] == [("ai-training-added",)]
 
 
+@pytest.mark.parametrize(
+    ("answer", "flags"),
+    [
+        ("No.", ("ai-training-promised-not-to",)),
+        ("No, never.", ("ai-training-promised-not-to",)),
+        ("Yes.", ("ai-training-added",)),
+        ("That is a good question.", None),
+    ],
+)
+def test_an_answer_is_read_with_its_question(answer: str, flags: tuple[str, ...] | None) -> None:
+    found = weighty(FILLER, f"{FILLER}\n\n### Do you use my messages to train AI?\n\n{answer}")
+    assert [one.flags for one in found] == ([flags] if flags else [])
+
+
+CASES = [
+    (
+        "We may use your content to improve the Service.",
+        "We may use your content to improve the Service and train AI.",
+        True,
+    ),
+    ("You may not scrape the site.", "You may not scrape the site or use it to train AI.", False),
+    ("We do not sell your data.", "We do not sell your data or use it to train AI.", False),
+    ("We train AI models with your posts (2023).", "We train AI models with your posts (2024).", False),
+    ("We will never train AI on your data.", "We will train AI on your data only if you agree.", True),
+    ("We may use AI to moderate.", "We may use AI and machine learning models to moderate.", False),
+    ("", "Prohibited uses:\n\n- Scraping\n- Training AI models on our data\n- Spam", False),
+    ("", "## How we use your data\n\n- Provide services\n- Train our AI models\n- Security", True),
+    (
+        "",
+        "By using the service you allow us to:\n\n1. store content;\n2. use your content to train AI models",
+        True,
+    ),
+    ("", "We will not:\n\n- sell your data\n- train AI on your messages", False),
+    ("", "### Don't\n\nUse our API output to train AI models.", False),
+    (
+        "",
+        "You may not (i) copy the content, or (ii) use it for training of any AI; (iii) do not remove notices.",
+        False,
+    ),
+]
+
+
+@pytest.mark.parametrize(("before", "after", "added"), CASES)
+def test_training_added_or_not(before: str, after: str, added: bool) -> None:
+    assert any("ai-training-added" in one.flags for one in weighty(before, after)) == added
+
+
 def test_a_new_recipient_is_flagged() -> None:
     (found,) = weighty(FILLER, f"{FILLER}\n\nWe may share your personal information with advertisers.")
     assert found.flags == ("recipient-added",)

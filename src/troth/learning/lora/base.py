@@ -96,7 +96,7 @@ def load_tokenizer(base: Base) -> transformers.PreTrainedTokenizerBase:
     """
     from transformers import AutoTokenizer
 
-    with _quiet(), _readable(base):
+    with quiet(), _readable(base):
         tokenizer = AutoTokenizer.from_pretrained(**_source(base))
     if tokenizer.eos_token_id is None:
         raise BadInput("the tokenizer has no end-of-text token", place=Place(str(base.path)))
@@ -118,7 +118,7 @@ def load_model(base: Base, settings: Settings, device: str) -> Any:  # noqa: ANN
     # Eager attention: fused kernels compute in ways of their own. What a model computes once while it is
     # loaded (frequencies of rotations) must be widened too.
     how: dict[str, Any] = {"attn_implementation": "eager"} if strict else {}
-    with _quiet(), _readable(base), Widened(check=False) if strict else contextlib.nullcontext():
+    with quiet(), _readable(base), Widened(check=False) if strict else contextlib.nullcontext():
         model = AutoModelForCausalLM.from_pretrained(
             **_source(base), **how, dtype=torch.float32, use_safetensors=True
         )
@@ -169,7 +169,7 @@ def _readable(base: Base) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _quiet() -> Iterator[None]:
+def quiet() -> Iterator[None]:
     """No progress bars of the library's: the faces show one of their own."""
     from transformers.utils import logging
 

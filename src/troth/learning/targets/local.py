@@ -1,4 +1,4 @@
-"""Hugging Face folders: causal language models and PEFT adapters, from this machine alone.
+"""Causal language models and PEFT adapters in folders, and models in GGUF files, from this machine alone.
 
 Nothing is downloaded and no code of a folder is run: weights are safetensors, remote code is off.
 """
@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from troth.core.errors import BadInput, Place
+from troth.learning.lora.base import quiet
 from troth.learning.targets import Estimate, Report, unheard
 
 _NUMBERS: Final = 1 << 24
@@ -24,7 +25,8 @@ class Local:
     """A model in a folder.
 
     Args:
-        folder: a causal language model with its tokenizer, or a PEFT adapter whose base is a folder too.
+        folder: a causal language model with its tokenizer, or a PEFT adapter whose base is a folder too; or a
+            ``.gguf`` file, which holds both.
         tokenizer: the folder of the tokenizer, where the model's has none.
         bare: of an adapter: its base without the adapter, as a reference.
 
@@ -50,10 +52,11 @@ class Local:
         options: dict[str, Any] = {"local_files_only": True, "trust_remote_code": False}
         words = tokenizer or (folder if _has_tokenizer(folder) else base)
         try:
-            self._tokenizer = AutoTokenizer.from_pretrained(words, **options)
-            model = AutoModelForCausalLM.from_pretrained(
-                base, use_safetensors=True, dtype=torch.float32, **options
-            )
+            with quiet():
+                self._tokenizer = AutoTokenizer.from_pretrained(**_source(words), **options)
+                model = AutoModelForCausalLM.from_pretrained(
+                    **_source(base), use_safetensors=True, dtype=torch.float32, **options
+                )
             if base != folder and not bare:
                 from peft import PeftModel
 
@@ -136,10 +139,18 @@ class Local:
             str(self._tokenizer.decode(row[rows.shape[1] :], skip_special_tokens=True)) for row in written
         ]
 
-    def token_scores(self, text: str) -> tuple[list[float], list[float], list[float]]:
-        """For each token of a text that is read: its loss, the entropy at its place, the spread of ln P there."""
+    def token_scores(
+        self, text: str, most: int | None = None
+    ) -> tuple[list[float], list[float], list[float]]:
+        """For each token of a text that is read: its loss, the entropy at its place, the spread of ln P there.
+
+        Args:
+            text: the text; what comes before it is the token that begins texts.
+            most: tokens that are read, at most; None: as many as the model reads.
+        """
         torch = self._torch
-        row = torch.tensor([self._prompt(text)[: self._longest]])
+        longest = self._longest if most is None else min(self._longest, most + 1)
+        row = torch.tensor([self._prompt(text)[:longest]])
         with torch.inference_mode():
             logs = torch.log_softmax(self._model(input_ids=row).logits[0, :-1].double(), -1)
             chances = logs.exp()
@@ -181,7 +192,7 @@ def check_folder(folder: Path) -> Path:
     Raises:
         BadInput: it holds no model.
     """
-    if (folder / "config.json").is_file():
+    if (folder / "config.json").is_file() or (folder.is_file() and folder.suffix == ".gguf"):
         return folder
     adapter = folder / "adapter_config.json"
     if adapter.is_file():
@@ -198,19 +209,33 @@ def check_folder(folder: Path) -> Path:
             remedy="write the base's folder into base_model_name_or_path",
         )
     raise BadInput(
-        "holds no model", place=Place(str(folder)), remedy="name a folder with config.json, or an address"
+        "holds no model",
+        place=Place(str(folder)),
+        remedy="name a folder with config.json, a .gguf file, or an address",
     )
 
 
 def digest_of(folders: Sequence[Path]) -> str:
-    """SHA-256 (hex) over the names and digests of the files of folders; one folder twice counts once."""
+    """SHA-256 (hex) over the names and digests of the files of folders; one folder twice counts once.
+
+    A file counts as a folder that holds it alone.
+    """
     whole = hashlib.sha256(b"troth/target/folder/v1\n")
     for folder in dict.fromkeys(folders):
-        for path in sorted(one for one in folder.rglob("*") if one.is_file()):
+        inside = folder.parent if folder.is_file() else folder
+        for path in (
+            [folder] if folder.is_file() else sorted(one for one in folder.rglob("*") if one.is_file())
+        ):
             with path.open("rb") as file:
                 digest = hashlib.file_digest(file, "sha256").hexdigest()
-            whole.update(f"{path.relative_to(folder).as_posix()} {digest}\n".encode())
+            whole.update(f"{path.relative_to(inside).as_posix()} {digest}\n".encode())
     return whole.hexdigest()
+
+
+def _source(place: Path) -> dict[str, Any]:
+    if place.is_file():
+        return {"pretrained_model_name_or_path": str(place.parent), "gguf_file": place.name}
+    return {"pretrained_model_name_or_path": str(place)}
 
 
 def _has_tokenizer(folder: Path) -> bool:
