@@ -33,7 +33,7 @@ demo: $(VENV)/stamp-base ## the whole story in one go, on the reference network
 	@$(BIN)/troth demo $(ARGS)
 
 test: $(VENV)/stamp-dev $(EXTRAS:%=$(VENV)/stamp-%) ## the tests (EXTRAS=hf for torch and datasets; ARGS='-m "not slow"')
-	@$(BIN)/python -m pytest -q -n 2 --ignore=tests/acceptance $(ARGS)
+	@$(BIN)/python -m pytest -q -n 2 --ignore=tests/acceptance --ignore=tests/spark $(ARGS)
 
 lint: $(VENV)/stamp-dev ## style, types, and which part may import which
 	@$(BIN)/ruff check --quiet --output-format=concise
@@ -53,7 +53,7 @@ bench: $(VENV)/stamp-bench $(VENV)/stamp-fast $(VENV)/stamp-dev ## the benchmark
 acceptance: $(VENV)/stamp-dev $(EXTRAS:%=$(VENV)/stamp-%) ## the acceptance tests
 	@$(call exists,tests/acceptance)
 	@mkdir -p tests/acceptance/results
-	@$(BIN)/python -m pytest -q tests/acceptance $(ARGS)
+	@$(BIN)/python -m pytest -q tests/acceptance tests/spark $(ARGS)
 	@$(BIN)/python -m tests.properties.coverage | tee tests/acceptance/results/$$(date -u +%F)-coverage.txt
 	@$(BIN)/python -m tests.acceptance.mutations | tee tests/acceptance/results/$$(date -u +%F)-mutations.txt
 

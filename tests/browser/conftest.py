@@ -67,7 +67,8 @@ class Running:
         return page
 
 
-@pytest.fixture(scope="session")
+# Not for the session: while Playwright runs, its event loop is in the way of other tests of this process.
+@pytest.fixture(scope="module")
 def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
     """A served home and a browser, for all browser tests."""
     require(shutil.which(CHROMIUM), "chromium")
