@@ -210,7 +210,8 @@ def _human(tokens: tuple[str, ...], index: int, step: int, technology: bool, has
     at = index + 1 + step
     if tokens[at] in ("agents", "agent") and not has_ai:
         return True
-    if tokens[index] == "trained" and any(one in w.AI_CORE for one in tokens[max(0, index - 4) : index]):
+    near = frozenset(tokens[max(0, index - 8) : index])
+    if tokens[index] == "trained" and near & (w.AI_CORE | w.BOTS):
         return False
     if tokens[at] in w.TECHNOLOGY:
         return tokens[at - 1] in ("support", "service", "care", "human", "customer", "sales", "call")
@@ -329,7 +330,8 @@ def _model(tokens: tuple[str, ...], index: int, at: int, of_people: bool) -> tup
         # Who tests a model trains none.
         return None
     if tokens[at] not in ("model", "models"):
-        return ("improve-models", 82) if of_people and (before & w.TASKS or speaks) else None
+        # "recommendation algorithms" are tuned by hand as well; what recognises faces or speech is trained.
+        return ("improve-models", 82) if of_people and (before & w.SENSES or speaks) else None
     last = tokens[at - 1]
     if last in ("our", "underlying", "its") or (last == "the" and (speaks or of_people)):
         return "improve-models", 84

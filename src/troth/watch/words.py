@@ -72,6 +72,10 @@ TASKS: Final = _set(
 )
 """What models are for: "our speech recognition models"."""
 
+SENSES: Final = _set(
+    "speech language recognition detection translation transcription vision image images voice face facial"
+    " matching handwriting driving self-driving neural generation diagnostic"
+)
 NO_MODEL: Final = _set(
     "business pricing price revenue device devices phone car vehicle role operating licensing subscription"
     " delivery financial economic governance ownership cost funding payment role role-based 3d"
