@@ -19,7 +19,11 @@ SIZE = 100
 
 
 class Model:
-    """A model that finds all texts as improbable as chance has it, but for those that it knows."""
+    """A model that finds all texts as improbable as chance has it, but for those that it knows.
+
+    What it knows lies far below all of chance: the keys of a campaign are drawn anew in each run, and a test may
+    not hang on them.
+    """
 
     measures = True
 
@@ -27,7 +31,7 @@ class Model:
         self,
         known: Sequence[str] = (),
         seed: int = 0,
-        depth: float = 50.0,
+        depth: float = 1_000.0,
         middling: Sequence[str] = (),
     ) -> None:
         self.name = f"model {seed}"
