@@ -384,6 +384,7 @@ class History:
     campaign: str
     commitment: Commitment | None = None
     committed_at: int = 0
+    commit_entry: int = 0
     beacon: Beacon | None = None
     drawn_at: int = 0
     placed: list[Logged] = field(default_factory=list)
@@ -426,6 +427,7 @@ def _commit(history: History, entry: Logged) -> None:
         history.wrong.append(f"entry {entry.position}: the campaign was committed to a second time")
         return
     history.commitment = read_commitment(entry.details)
+    history.commit_entry = entry.position
     # The public time is rounded down to the second: the commitment may be that much younger.
     history.committed_at = entry.at + _SECOND
 

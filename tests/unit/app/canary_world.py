@@ -87,11 +87,11 @@ def drawn(folder: Path, score: str = "loss-v1", **wish: object) -> tuple[Home, m
 def draw_in(home: Home, canaries: marks.Canaries, score: str = "loss-v1") -> None:
     """Commit and draw. The beacon is not waited for: the clock of the ledger is set back."""
     committed = clock() - 10_000_000
-    _at(home, committed, lambda: marks.commit(home, canaries, score, SOURCE, committed))
+    recorded_at(home, committed, lambda: marks.commit(home, canaries, score, SOURCE, committed))
     marks.draw(home, canaries, Beacon(SOURCE, committed + 2_000_000, bytes(range(32))))
 
 
-def _at(home: Home, instant: int, act: object) -> None:
+def recorded_at(home: Home, instant: int, act: object) -> None:
     """Do something that is recorded as of an instant."""
     writing = home.writing
 
