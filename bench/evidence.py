@@ -38,7 +38,7 @@ def base(folder: Path) -> Path:
 
     if not (folder / "config.json").is_file():
         model = tiny.untrained()
-        tiny.train(model, tiny.messages(0, 4_000), epochs=1, rate=2e-3, seed=0)
+        tiny.train(model, tiny.messages(0, 4_000), epochs=3, rate=2e-3, seed=0)
         tiny.save(model, folder)
     return folder
 
