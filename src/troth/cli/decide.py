@@ -10,7 +10,7 @@ import click
 from troth.app import casework, decisions, outside
 from troth.app import home as homes
 from troth.cli.output import (
-    NEW_FILE,
+    TARGET,
     TEXT,
     as_json,
     as_of_option,
@@ -38,7 +38,12 @@ from troth.core.values import format_instant
 @engine_options
 @click.option("--summary", "summary_only", is_flag=True, help="Counts by verdict and reason (the default).")
 @click.option("--record", "record_id", type=TEXT, metavar="ID", help="The verdict on one record.")
-@click.option("--out", type=NEW_FILE, metavar="FILE", help="Write every verdict to this Parquet file.")
+@click.option(
+    "--out",
+    type=TARGET,
+    metavar="FILE",
+    help="Write every verdict to this Parquet file, or to a table (delta:…, iceberg:…, postgresql://…, s3://….parquet).",
+)
 @as_json
 @click.pass_obj
 def decide(
@@ -50,7 +55,7 @@ def decide(
     records: str | None,
     summary_only: bool,
     record_id: str | None,
-    out: Path | None,
+    out: Path | str | None,
     engine: str | None,
     threads: int | None,
     memory: str | None,
@@ -68,13 +73,13 @@ def decide(
         gate = decisions.open_gate(home, use, at, as_of, report)
         answer: dict[str, Any]
         if out is not None:
-            answer = {"records": outside.write_verdicts(gate, records, out), "path": str(out)}
+            answer = outside.give_verdicts(gate, records, out)
         else:
             answer = decisions.timed_summary(gate, records)
     if json_:
         print_json(answer)
     elif out is not None:
-        click.echo(f"wrote {count(answer['records'])} verdicts to {out}")
+        click.echo(f"wrote {count(answer['records'])} verdicts to {answer['path']}")
     else:
         question = gate.question
         click.echo(
