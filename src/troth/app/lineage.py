@@ -98,7 +98,11 @@ def run(home: Home, job: str, use: Use | None = None, *sources: object, **facts:
     if use is not None:
         told.consent |= {"purpose": use.purpose, "recipient": use.recipient}
     told.consent |= facts
-    told.inputs += [dataset(home.records_path if one is None else one) for one in sources if has_name(one)]
+    with suppress(TrothError):
+        # What is wrong with a name is for the run itself to say.
+        told.inputs += [
+            dataset(home.records_path if one is None else one) for one in sources if has_name(one)
+        ]
     event = _Event(home, where, job, str(uuid.uuid4()))
     event.tell("START", told)
     try:

@@ -37,6 +37,7 @@ DELETIONS: Final = "deletions"
 
 BATCH: Final = 2_000
 WAIT: Final = 1.0
+_SILENCE: Final = 120.0  # seconds
 _TRIES: Final = 60  # seconds that another writer of the home may take
 
 _EXPECTED_EVENT: Final = (
@@ -229,9 +230,11 @@ def follow(
         BadInput: a message cannot be read.
         Unavailable: the broker or the home's storage fails, or another program writes to the home for a minute.
     """
+    heard = time.monotonic()
     while not (stop is not None and stop.is_set()):
         messages = stream.take(BATCH, WAIT)
         if messages:
+            heard = time.monotonic()
             for waited in _patiently():
                 try:
                     intake.take(messages, stream.commit)
@@ -244,6 +247,8 @@ def follow(
                 progress(intake.taken.messages, None)
         elif once and stream.at_end:
             break
+        elif once and time.monotonic() - heard > _SILENCE:
+            raise Unavailable("the broker has gone silent", remedy="check that it runs, and repeat")
     return intake.taken
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -139,7 +140,10 @@ class Stream:
             Unavailable: the broker has thrown messages away unread, or refuses.
         """
         if time.monotonic() - self._looked > _AGAIN:
-            self._look()
+            self._looked = time.monotonic()
+            # A broker that is away comes back; the client waits for it by itself.
+            with suppress(Unavailable):
+                self._look()
         error_code, found = self._library.KafkaError, []
         for one in self._consumer.consume(count, seconds):
             failed = one.error()
