@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 SPEC: Final = "https://openlineage.io/spec/2-0-2/OpenLineage.json#/$defs/RunEvent"
 FACET_SCHEMA: Final = "urn:troth:schema:consent-facet:1"
 JOB_TYPE_SCHEMA: Final = (
-    "https://openlineage.io/spec/facets/2-0-3/JobTypeJobFacet.json#/$defs/JobTypeJobFacet"
+    "https://openlineage.io/spec/facets/2-0-4/JobTypeJobFacet.json#/$defs/JobTypeJobFacet"
 )
 FACET: Final = "troth_consent"
 KEY: Final = "OPENLINEAGE_API_KEY"

@@ -21,7 +21,7 @@ from jsonschema import Draft202012Validator
 
 from tests.properties.worlds import World, as_table
 from tests.support import require
-from tests.unit.app.handed import Hands
+from tests.unit.app.handed import AFFILIATE, Hands
 from troth.app import decisions, lineage, models, outside, releases
 from troth.app import home as homes
 from troth.app.home import CONFIG, Home, open_home
@@ -145,7 +145,7 @@ def test_decisions_and_releases(
 def test_disclosures(hands: Hands) -> None:
     home = hands.home
     home.config = replace(home.config, lineage=Lineage(file=Path("lineage.jsonl")))
-    disclosed = hands.disclosed()
+    disclosed, _ = hands.give("a", AFFILIATE)
     last = check(read(home.path / "lineage.jsonl"), "disclose")
     consent = last["run"]["facets"]["troth_consent"]
     assert consent["release"] == disclosed.receipt.said.release
