@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import os
+import shutil
+import tempfile
 import time
+import weakref
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 import ibis
 import ibis.expr.types as ir
 import pyarrow as pa
 
+from troth.app.crowd import LedgerPeople
 from troth.app.home import Home, instant_or_now
 from troth.core.decide import Decision, decide
 from troth.core.errors import BadInput, Place
@@ -29,6 +35,7 @@ if TYPE_CHECKING:
     from troth.app.releases import Built
 
 Progress = Callable[[int, int], None]
+_FOLDING: Final = ".folding-"
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,14 +60,19 @@ class HomeGate:
         self._prepared: dict[tuple[str | None, Stamps], tuple[ir.Table, SmallSide]] = {}
 
     @property
+    def gate(self) -> Gate:
+        """The gate proper, which knows nothing of a home."""
+        return self._gate
+
+    @property
     def terms(self) -> tuple[tuple[str, str], ...]:
         """The versions that verdicts for this use can rest on: (document, version)."""
         return self._gate.terms
 
-    @property
+    @cached_property
     def members(self) -> dict[str, list[tuple[int, MemberEvent]]]:
-        """Each member's entries before the position, in order."""
-        return self._gate.known.members
+        """Each member's entries before the position, in order: read when first asked for, and then in memory."""
+        return self._home.known(self.question.position)[0].members
 
     def decide(self, source: Source | None = None) -> ir.Table:
         """The records with their verdicts, lazily: an Ibis table; see ``troth.gate.gate.Gate.decide``."""
@@ -119,8 +131,23 @@ def open_gate(
         progress: told how many members were folded, and of how many.
     """
     now = instant_or_now(at)
-    known, position = home.known(as_of)
-    return HomeGate(home, Gate(known, use, now, progress, home.config.engine), Question(use, now, position))
+    # Of the members nothing is held: the gate takes them one after another.
+    known, position = home.known(as_of, ())
+    folder = _private_folder(home)
+    people = LedgerPeople(home, position)
+    gate = Gate(known, use, now, progress, home.config.engine, people, folder)
+    found = HomeGate(home, gate, Question(use, now, position))
+    weakref.finalize(found, shutil.rmtree, folder, ignore_errors=True)
+    return found
+
+
+def _private_folder(home: Home) -> Path:
+    """A folder in the home for what does not fit in memory; it goes with the gate it was made for."""
+    for left in home.path.glob(f"{_FOLDING}*"):
+        # Of a process that was killed.
+        if not Path("/proc", left.name.rpartition("-")[2]).exists():
+            shutil.rmtree(left, ignore_errors=True)
+    return Path(tempfile.mkdtemp(prefix=_FOLDING, suffix=f"-{os.getpid()}", dir=home.path))
 
 
 def is_on_spark(home: Home, source: Source | None) -> bool:
@@ -197,6 +224,12 @@ def records_of(home: Home) -> ir.Table:
     return _marked(home, read_parquet(home, home.records_path))
 
 
+def records_in(home: Home, source: Source | None, files: Sequence[Path]) -> ir.Table:
+    """The records of some of the files of a source, or (None) of the home's own, on DuckDB."""
+    found = duck.read_parquet(files, home.config.threads, home.config.memory)
+    return open_records(_marked(home, found) if source is None else found)
+
+
 def _marked(home: Home, records: ir.Table) -> ir.Table:
     """The records with what became known of them later: that they are gone, and topics found in them."""
     marks = Marks(home.records_path)
@@ -213,6 +246,12 @@ def _marked(home: Home, records: ir.Table) -> ir.Table:
         more = joined["__topics"].fill_null(ibis.literal([], "array<string>"))
         records = joined.mutate(topics=joined.topics.concat(more).unique()).select(*records.columns)
     return records
+
+
+def numbered_in(home: Home, source: Source | None, columns: Sequence[str], files: Sequence[Path]) -> ir.Table:
+    """``numbered`` for some of the files of a source, or (None) of the home's own, on DuckDB."""
+    found = duck.numbered(files, columns, home.config.threads, home.config.memory)
+    return open_records(_marked(home, found) if source is None else found)
 
 
 def numbered(home: Home, source: Source | None, columns: Sequence[str]) -> ir.Table | None:

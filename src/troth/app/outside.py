@@ -6,6 +6,7 @@ import os
 import re
 import secrets
 from pathlib import Path
+from typing import Final
 
 import ibis.expr.types as ir
 import pyarrow as pa
@@ -25,7 +26,8 @@ _KINDS = (".arrow", ".parquet", ".jsonl", ".csv")
 _BESIDE = ("dataset_info.json", "state.json", "dataset_dict.json", "README.md", ".gitattributes")
 """What libraries put beside the data; it holds no rows."""
 _ROWS = 100_000
-_VERDICT_COLUMNS = ("id", "verdict", "reason", "party", "judged", "codes")
+VERDICT_COLUMNS: Final = ("id", "verdict", "reason", "party", "judged", "codes")
+"""The columns of written verdicts."""
 
 
 def read_ids(path: Path, column: str = "id") -> pa.Table:
@@ -122,12 +124,12 @@ def write_verdicts(gate: HomeGate, source: Source | None, path: Path) -> int:
 
     Columns: id, verdict, reason, party, judged, codes (see ``troth.gate.plan.decided``).
     """
-    return _write_private(gate.decide(source).select(*_VERDICT_COLUMNS), path)
+    return _write_private(gate.decide(source).select(*VERDICT_COLUMNS), path)
 
 
 def write_left_out(decided: ir.Table, path: Path) -> int:
     """Write the records that are not allowed, and why, to a Parquet file; columns as of ``write_verdicts``."""
-    return _write_private(decided.filter(decided.verdict != "allowed").select(*_VERDICT_COLUMNS), path)
+    return _write_private(decided.filter(decided.verdict != "allowed").select(*VERDICT_COLUMNS), path)
 
 
 def _write_private(table: ir.Table, path: Path) -> int:

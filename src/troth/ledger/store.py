@@ -19,7 +19,8 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
-from itertools import repeat
+from itertools import groupby, repeat
+from operator import itemgetter
 from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
@@ -302,6 +303,45 @@ class Ledger:
             for position, event in self.history(subject, as_of):
                 known.add(position, event)
         return known
+
+    def histories(self, stop: int) -> Iterator[tuple[str, list[tuple[int, Event]]]]:
+        """Each member's entries before a position, member by member: erased ones, and who has no other, left out."""
+        rows = self._by_subject(
+            "SELECT subject, position, body FROM entries"
+            " WHERE subject IS NOT NULL AND position < ? ORDER BY subject, position",
+            stop,
+        )
+        for subject, found in groupby(rows, itemgetter(0)):
+            yield subject, [(position, _event_of(body, position)) for _, position, body in found]
+
+    def _by_subject(self, query: str, stop: int) -> Iterator[tuple[str, int, bytes]]:
+        yield from self._select(query, (stop,))
+
+    def consents(self, stop: int) -> Iterator[Consent]:
+        """All consents that were given before a position, erased ones left out; finds them without reading the rest."""
+        rows = self._select(
+            "SELECT position, body FROM entries"  # noqa: S608 - one of two constants
+            " WHERE subject IS NOT NULL AND position < ? AND " + self._holds,
+            (stop, b'"consent"'),
+        )
+        for position, body in rows:
+            event = _event_of(body, position)
+            if isinstance(event, Consent):
+                yield event
+
+    _holds = "instr(body, ?) > 0"
+
+    def subjects(self, start: int, stop: int) -> set[str]:
+        """The members with entries in [start, stop), erased ones left out."""
+        rows = self._select(
+            "SELECT DISTINCT subject FROM entries WHERE subject IS NOT NULL AND position >= ? AND position < ?",
+            (start, stop),
+        )
+        return {str(subject) for (subject,) in rows}
+
+    def members(self) -> int:
+        """How many entries are members' and not erased: at least as many as there are members."""
+        return int(self._select("SELECT COUNT(*) FROM entries WHERE subject IS NOT NULL").fetchone()[0])
 
     def bodies(self, stop: int) -> Iterator[tuple[int, str, bytes]]:
         """Raw (position, subject, body) of the members' entries before a position that are not erased."""
@@ -658,6 +698,18 @@ def _stored(rows: Iterable[tuple[int, str, str, bytes, bytes | None]]) -> Iterat
     for position, kind, public, commitment, body in rows:
         what = None if body is None else read_body(kind, json.loads(body), position)
         yield Stored(position, Entry(kind, public, commitment), what)
+
+
+def _event_of(body: bytes, position: int) -> Event:
+    """The event of a member's entry.
+
+    Raises:
+        Corrupt: the body holds something else.
+    """
+    event = read_body("member", json.loads(body), position)
+    if isinstance(event, Act):
+        raise Corrupt(f"entry {position} is filed under a member, but is none's", remedy=_RESTORE)
+    return event
 
 
 def _events(stored: Iterable[Stored]) -> Iterator[tuple[int, Event]]:
