@@ -21,8 +21,8 @@ from troth.gate.gate import Asked, Gate
 from troth.gate.kept import Kept, LedgerNow
 from troth.gate.small import KINDS, in_memory
 
-CHUNKS = 2 * SCALE
-CROWDS = 6
+CHUNKS = SCALE
+CROWDS = 4
 STEPS = 4
 UNKNOWN = 1 << Reason.UNKNOWN_SUBJECT
 

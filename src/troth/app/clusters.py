@@ -5,6 +5,7 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -40,6 +41,8 @@ class Asked:
     release: str
     out: Path
     tally: Tally
+    rows: Callable[[Path], spread.Content] | None = None
+    """Puts rows that were written before into the folder; None: they are written now."""
 
 
 def seal(
@@ -67,7 +70,8 @@ def seal(
         work = Path(private)
         frame = spark.frame(asked.table)
         session = frame.sparkSession
-        content = spread.write_rows(frame, asked.release, folder.path)
+        put = asked.rows or partial(spread.write_rows, frame, asked.release)
+        content = put(folder.path)
         for row, number in content.counts:
             asked.tally.add(row, number)
         said = facts()

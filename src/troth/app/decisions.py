@@ -17,6 +17,7 @@ import ibis
 import ibis.expr.types as ir
 import pyarrow as pa
 
+from troth.app import folds
 from troth.app.crowd import LedgerPeople
 from troth.app.home import Home, instant_or_now
 from troth.core.decide import Decision, decide
@@ -27,6 +28,7 @@ from troth.core.values import Record, Use, check_instant
 from troth.core.written import Json
 from troth.gate import duck, spark, tables
 from troth.gate.gate import SPARK, Gate, Source, Summary, open_records, summarise
+from troth.gate.kept import Kept
 from troth.gate.plan import SmallSide, allowed, decided
 from troth.gate.sources import parquet_files
 from troth.intake.marks import Marks
@@ -53,8 +55,9 @@ class HomeGate:
     The small side of the home's own records is made once and kept.
     """
 
-    def __init__(self, home: Home, gate: Gate, question: Question) -> None:
+    def __init__(self, home: Home, gate: Gate, question: Question, keep: Path | None = None) -> None:
         self._home = home
+        self._kept = None if keep is None else Kept(keep)
         self._gate = gate
         self.question = question
         self._prepared: dict[tuple[str | None, Stamps], tuple[ir.Table, SmallSide]] = {}
@@ -95,8 +98,15 @@ class HomeGate:
         key = (None if source is None else str(source), stamps_of(self._home, source))
         if key not in self._prepared:
             records = self.records(source)
-            self._prepared = {key: (records, self._gate.small_side(records))}
+            self._prepared = {key: (records, self._small_side(records))}
         return self._prepared[key]
+
+    def _small_side(self, records: ir.Table) -> SmallSide:
+        if self._kept is None:
+            return self._gate.small_side(records)
+        ledger = folds.since(self._home, self._kept.state, self.question.position)
+        state, asked, _ = folds.brought_up(self._kept, self._gate, ledger, records)
+        return self._kept.small_side(self._kept.commit(state), asked, records)
 
     def summary(self, source: Source | None = None) -> Summary:
         """Counts by verdict and reason."""
@@ -120,6 +130,7 @@ def open_gate(
     at: int | str | None = None,
     as_of: int | None = None,
     progress: Progress | None = None,
+    keep: Path | None = None,
 ) -> HomeGate:
     """The gate of a home.
 
@@ -129,6 +140,7 @@ def open_gate(
         at: T; None: now.
         as_of: the ledger position n; None: the head.
         progress: told how many members were folded, and of how many.
+        keep: a private folder to keep the fold of the members in: the next gate folds only who changed since.
     """
     now = instant_or_now(at)
     # Of the members nothing is held: the gate takes them one after another.
@@ -136,7 +148,7 @@ def open_gate(
     folder = _private_folder(home)
     people = LedgerPeople(home, position)
     gate = Gate(known, use, now, progress, home.config.engine, people, folder)
-    found = HomeGate(home, gate, Question(use, now, position))
+    found = HomeGate(home, gate, Question(use, now, position), keep)
     weakref.finalize(found, shutil.rmtree, folder, ignore_errors=True)
     return found
 
@@ -225,8 +237,9 @@ def records_of(home: Home) -> ir.Table:
 
 
 def records_in(home: Home, source: Source | None, files: Sequence[Path]) -> ir.Table:
-    """The records of some of the files of a source, or (None) of the home's own, on DuckDB."""
-    found = duck.read_parquet(files, home.config.threads, home.config.memory)
+    """The records of some of the files of a source, or (None) of the home's own, on the home's engine."""
+    read = spark.read_parquet if home.config.engine == SPARK else duck.read_parquet
+    found = read(files, home.config.threads, home.config.memory)
     return open_records(_marked(home, found) if source is None else found)
 
 
@@ -234,14 +247,16 @@ def _marked(home: Home, records: ir.Table) -> ir.Table:
     """The records with what became known of them later: that they are gone, and topics found in them."""
     marks = Marks(home.records_path)
     there = marks.files()
+    limits = home.config.threads, home.config.memory
+    read = spark.read_parquet if records.get_backend().name == "pyspark" else duck.read_parquet
     if marks.deleted in there:
-        gone = read_parquet(home, marks.deleted).rename(__gone="id", __gone_at="deleted_at")
+        gone = read(marks.deleted, *limits).rename(__gone="id", __gone_at="deleted_at")
         joined = records.left_join(gone, records.id == gone["__gone"])
         records = joined.mutate(deleted_at=ibis.least(joined.deleted_at, joined["__gone_at"])).select(
             *records.columns
         )
     if marks.topics in there:
-        found = read_parquet(home, marks.topics).rename(__of="id", __topics="topics")
+        found = read(marks.topics, *limits).rename(__of="id", __topics="topics")
         joined = records.left_join(found, records.id == found["__of"])
         more = joined["__topics"].fill_null(ibis.literal([], "array<string>"))
         records = joined.mutate(topics=joined.topics.concat(more).unique()).select(*records.columns)

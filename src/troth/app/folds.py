@@ -73,6 +73,9 @@ def brought_up(
     touched = ledger.touched | kept.due(gate.at) if before is not None else set()
     reason = kept.outdated(gate, ledger, asked, len(touched))
     if reason is None:
+        state = kept.state
+        if state is not None and not touched and (state.at, state.position) == (gate.at, ledger.position):
+            return state, asked, None
         return kept.advance(gate, ledger, touched), asked, None
     asked = gate.ask(records)
     return kept.rebuild(gate, asked, ledger), asked, reason

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import secrets
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -127,21 +128,42 @@ def write_verdicts(gate: HomeGate, source: Source | None, path: Path) -> int:
     return _write_private(gate.decide(source).select(*VERDICT_COLUMNS), path)
 
 
+def write_part(decided: ir.Table, path: Path) -> int:
+    """Write the verdicts of some records; as ``write_verdicts``."""
+    return _write_private(decided.select(*VERDICT_COLUMNS), path)
+
+
+def join_parts(parts: Sequence[Path], path: Path) -> int:
+    """Make one file of the verdicts in several, whole or not at all. Returns the number of records."""
+    schema = pq.read_schema(parts[0])
+
+    def batches_of() -> Iterator[pa.RecordBatch]:
+        for part in parts:
+            with pq.ParquetFile(part) as file:
+                yield from file.iter_batches(_ROWS)
+
+    return _write_batches(batches_of(), schema, path)
+
+
 def write_left_out(decided: ir.Table, path: Path) -> int:
     """Write the records that are not allowed, and why, to a Parquet file; columns as of ``write_verdicts``."""
     return _write_private(decided.filter(decided.verdict != "allowed").select(*VERDICT_COLUMNS), path)
 
 
 def _write_private(table: ir.Table, path: Path) -> int:
+    schema = table.schema().to_pyarrow()
+    return _write_batches(batches(table, _ROWS), schema, path)
+
+
+def _write_batches(rows: Iterator[pa.RecordBatch], schema: pa.Schema, path: Path) -> int:
     """Verdicts tell who chose what: the file is readable by its owner alone."""
     temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.making")
-    schema = table.schema().to_pyarrow()
     written = 0
     try:
         descriptor = os.open(temporary, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
         with os.fdopen(descriptor, "wb") as file:
             with pq.ParquetWriter(file, schema, compression="zstd") as writer:
-                for batch in batches(table, _ROWS):
+                for batch in rows:
                     writer.write_batch(batch.cast(schema))
                     written += batch.num_rows
             os.fsync(file.fileno())

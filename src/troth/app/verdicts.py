@@ -8,7 +8,9 @@ changes nothing.
 from __future__ import annotations
 
 import shutil
-from collections.abc import Sequence
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
@@ -59,6 +61,11 @@ class Synced:
     subjects: int | None
     whole: str | None
     version: int | None
+    seconds: dict[str, float]
+    """How long it took to open the ledger, fold members, find the records, decide them, and write rows.
+
+    Where the whole table is made, deciding is part of writing: one stream.
+    """
 
     def as_json(self) -> dict[str, Json]:
         """The JSON of ``troth verdicts sync``."""
@@ -70,6 +77,7 @@ class Synced:
             "subjects": self.subjects,
             "whole": self.whole,
             "version": self.version,
+            "seconds": {step: round(seconds, 3) for step, seconds in self.seconds.items()},
         }
 
 
@@ -100,8 +108,10 @@ def sync(
         Unavailable: the target does not answer.
     """
     shown = _checked(target, source)
-    gate = open_gate(home, use, at, None, progress)
-    run = _Run(home, gate, target, source)
+    steps = _Steps()
+    with steps("open"):
+        gate = open_gate(home, use, at, None, progress)
+        run = _Run(home, gate, target, source, steps)
     reason = "it was asked for" if whole else run.must_be_whole()
     done = run.change() if reason is None else None
     if done is None:
@@ -110,7 +120,33 @@ def sync(
     run.commit(shown)
     question = gate.question
     subjects = None if reason else len(run.touched)
-    return Synced(shown, question.at, question.position, done[0], subjects, reason, done[1])
+    return Synced(shown, question.at, question.position, done[0], subjects, reason, done[1], steps.seconds)
+
+
+def view(target: str, table: str, name: str, key: str = "id") -> None:
+    """Make a view that shows only the allowed rows of a table; see ``troth.gate.rowfilter.view``.
+
+    Args:
+        target: the table of verdicts, in PostgreSQL.
+        table: ``SCHEMA.TABLE`` or ``TABLE`` in the same database.
+        name: the view, written the same way.
+        key: the column of the table that holds the record's id.
+
+    Raises:
+        BadInput: the verdicts are not in PostgreSQL, or a table or column is not there.
+        Unavailable: the database does not answer.
+    """
+    address = read_address(target) if is_address(target) else None
+    if not isinstance(address, Postgres):
+        raise BadInput(
+            "is no table in PostgreSQL",
+            place=Place(target.partition("?")[0]),
+            remedy="name the table as for `troth verdicts sync`: postgresql://HOST/DATABASE#SCHEMA.TABLE",
+        )
+    of, shown = (read_address(f"{address.database}#{one}") for one in (table, name))
+    assert isinstance(of, Postgres)  # noqa: S101 - by their address
+    assert isinstance(shown, Postgres)  # noqa: S101 - the same
+    rowfilter.view(address, of, shown, key)
 
 
 def _checked(target: str, source: str | Path | None) -> str:
@@ -129,11 +165,29 @@ def _checked(target: str, source: str | Path | None) -> str:
     return address.shown
 
 
+class _Steps:
+    """How long each step took, all of its turns together."""
+
+    def __init__(self) -> None:
+        self.seconds = dict.fromkeys(("open", "fold", "find", "decide", "write"), 0.0)
+
+    @contextmanager
+    def __call__(self, step: str) -> Iterator[None]:
+        started = time.monotonic()
+        try:
+            yield
+        finally:
+            self.seconds[step] += time.monotonic() - started
+
+
 class _Run:
     """One sync."""
 
-    def __init__(self, home: Home, gate: HomeGate, target: str, source: str | Path | None) -> None:
+    def __init__(
+        self, home: Home, gate: HomeGate, target: str, source: str | Path | None, steps: _Steps
+    ) -> None:
         self.home = home
+        self.steps = steps
         self.gate = gate
         self.target = target
         self.source = source
@@ -170,24 +224,29 @@ class _Run:
         assert self.before is not None  # noqa: S101 - seen to by must_be_whole
         known = {stamp[0] for stamp in self.before.notes["stamps"]}
         files = [Path(stamp[0]) for stamp in self._of_records(self.stamps) if stamp[0] not in known]
-        tables = [open_records(self._affected(sorted(known)))]
+        with self.steps("find"):
+            tables = [open_records(self._affected(sorted(known)))]
         tables += [records_in(self.home, self.source, [file]).select(*_NARROW) for file in files]
         asked: Asked = self.kept.asked(self.gate.gate)
         every = []
         for table in tables:
-            asked = self.gate.gate.ask(table, asked)
+            with self.steps("find"):
+                asked = self.gate.gate.ask(table, asked)
             every.append(asked)
             reason = self.kept.outdated(self.gate.gate, self.ledger, asked, len(self.touched))
             if reason is not None:
                 self.why = reason
                 return None
-        state = self._state = self.kept.advance(self.gate.gate, self.ledger, self.touched)
+        with self.steps("fold"):
+            state = self._state = self.kept.advance(self.gate.gate, self.ledger, self.touched)
         rows, version = 0, None
         for table, one in zip(tables, every, strict=True):
-            small = self.kept.small_side_of(state, one, _parties(table))
-            changes = decided(table, small).select(*VERDICT_COLUMNS).to_pyarrow()
+            with self.steps("decide"):
+                small = self.kept.small_side_of(state, one, _parties(table))
+                changes = decided(table, small).select(*VERDICT_COLUMNS).to_pyarrow()
             if changes.num_rows:
-                version = sinks.merge(self.target, changes).version
+                with self.steps("write"):
+                    version = sinks.merge(self.target, changes).version
                 rows += changes.num_rows
         return rows, version
 
@@ -234,17 +293,21 @@ class _Run:
         """Make the whole table: how many rows, and its version."""
         gate = self.gate.gate
         records = self.gate.records(self.source)
-        counts = records.aggregate(rows=records.count(), ids=records.id.nunique()).to_pyarrow().to_pylist()[0]
+        with self.steps("find"):
+            asked = gate.ask(records)
+            counted = records.aggregate(rows=records.count(), ids=records.id.nunique())
+            counts = counted.to_pyarrow().to_pylist()[0]
         if counts["rows"] != counts["ids"]:
             raise BadInput(
                 "two records share an id", remedy="give each record an id of its own (see `troth import`)"
             )
-        asked = gate.ask(records)
-        state = self._state = self.kept.rebuild(gate, asked, self.ledger)
+        with self.steps("fold"):
+            state = self._state = self.kept.rebuild(gate, asked, self.ledger)
         table = decided(records, self.kept.small_side(state, asked, records)).select(*VERDICT_COLUMNS)
         schema = table.schema().to_pyarrow()
         rows = (batch.cast(schema) for batch in batches(table, _ROWS))
-        made = sinks.write(self.target, rows, schema)
+        with self.steps("write"):
+            made = sinks.write(self.target, rows, schema)
         address = read_address(self.target)
         if isinstance(address, Postgres):
             rowfilter.index(address)

@@ -420,6 +420,12 @@ class Tally:
         for row in grouped.aggregate([([], "count_all")]).to_pylist():
             self.add(row, row["count_all"])
 
+    def rows(self) -> list[tuple[dict[str, Any], int]]:
+        """What was counted: the columns of TALLIED, and how many records have these values."""
+        return [
+            (dict(zip(TALLIED, key, strict=True)), records) for key, records in sorted(self._counts.items())
+        ]
+
     def summary(self) -> Summary:
         """The counts by verdict and reason."""
         verdicts = dict.fromkeys(VERDICTS, 0)

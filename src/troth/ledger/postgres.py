@@ -116,7 +116,7 @@ class PostgresLedger(Ledger):
             cursor.itersize = CHUNK
             cursor.execute(cast("Any", query.replace("?", "%s")), (stop,))
             for subject, position, body in cursor:
-                yield _out(subject), position, bytes(body)
+                yield str(_out(subject)), position, bytes(body)
 
     _holds = "position(%s in body) > 0"
 
