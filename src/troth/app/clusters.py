@@ -115,7 +115,7 @@ class _Opened:
     def frame(self, subjects: DataFrame) -> DataFrame:
         """(subject, secret, head) of everybody who has an account; whoever of these has none gets one."""
         accounts = directories.accounts_of(self.home)
-        directories.cover(self.home, self.gate.members)
+        directories.cover(self.home, self.gate.people)
         self._keep("secrets", _SECRETS, map(_secrets, accounts.batches()))
         secrets = self._read("secrets")
         without = subjects.join(secrets, "subject", "left_anti")
@@ -128,9 +128,7 @@ class _Opened:
         return secrets.join(self._read("heads"), "subject", "left")
 
     def _heads(self) -> Iterator[pa.RecordBatch]:
-        members = self.gate.members
-        for names in directories.batched(members):
-            known = [(name, members[name][-1][0]) for name in names if members[name]]
+        for known in directories.batched(self.gate.people.heads()):
             columns = [[name for name, _ in known], [head for _, head in known]]
             yield pa.RecordBatch.from_arrays(
                 [pa.array(column, field.type) for column, field in zip(columns, _HEADS, strict=True)],

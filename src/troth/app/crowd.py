@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from troth.core.events import Consent, MemberEvent
+from troth.core.events import Consent, Erase, MemberEvent
 from troth.core.identity import Join, accounts_of, joins_of, share
 from troth.core.standing import Known
 
@@ -53,6 +53,26 @@ class LedgerPeople:
         """See ``People``."""
         with self._home.reading() as ledger:
             yield from ledger.consents(self.position)
+
+    def heads(self) -> Iterator[tuple[str, int]]:
+        """The position of the last entry that counts for each member; entries themselves are not read."""
+        joined = self._joined.members
+        with self._home.reading() as ledger:
+            for subject, head in ledger.heads(self.position):
+                if subject not in joined:
+                    yield subject, head
+        yield from ((subject, history[-1][0]) for subject, history in joined.items())
+
+    def erased(self, now: int) -> set[str]:
+        """The members whose erasure has come."""
+        with self._home.reading() as ledger:
+            found = {event.subject for event in ledger.erasures(self.position) if event.at <= now}
+        joined = self._joined.members.items()
+        return found | {
+            subject
+            for subject, history in joined
+            if any(isinstance(event, Erase) and event.at <= now for _, event in history)
+        }
 
     @cached_property
     def _joins(self) -> dict[str, Join]:

@@ -9,7 +9,6 @@ import time
 import weakref
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
@@ -22,7 +21,6 @@ from troth.app.crowd import LedgerPeople
 from troth.app.home import Home, instant_or_now
 from troth.core.decide import Decision, decide
 from troth.core.errors import BadInput, Place
-from troth.core.events import MemberEvent
 from troth.core.reasons import VERDICTS
 from troth.core.values import Record, Use, check_instant
 from troth.core.written import Json
@@ -55,8 +53,11 @@ class HomeGate:
     The small side of the home's own records is made once and kept.
     """
 
-    def __init__(self, home: Home, gate: Gate, question: Question, keep: Path | None = None) -> None:
+    def __init__(
+        self, home: Home, gate: Gate, question: Question, people: LedgerPeople, keep: Path | None = None
+    ) -> None:
         self._home = home
+        self.people = people
         self._kept = None if keep is None else Kept(keep)
         self._gate = gate
         self.question = question
@@ -71,11 +72,6 @@ class HomeGate:
     def terms(self) -> tuple[tuple[str, str], ...]:
         """The versions that verdicts for this use can rest on: (document, version)."""
         return self._gate.terms
-
-    @cached_property
-    def members(self) -> dict[str, list[tuple[int, MemberEvent]]]:
-        """Each member's entries before the position, in order: read when first asked for, and then in memory."""
-        return self._home.known(self.question.position)[0].members
 
     def decide(self, source: Source | None = None) -> ir.Table:
         """The records with their verdicts, lazily: an Ibis table; see ``troth.gate.gate.Gate.decide``."""
@@ -148,7 +144,7 @@ def open_gate(
     folder = _private_folder(home)
     people = LedgerPeople(home, position)
     gate = Gate(known, use, now, progress, home.config.engine, people, folder)
-    found = HomeGate(home, gate, Question(use, now, position), keep)
+    found = HomeGate(home, gate, Question(use, now, position), people, keep)
     weakref.finalize(found, shutil.rmtree, folder, ignore_errors=True)
     return found
 

@@ -111,12 +111,12 @@ class PostgresLedger(Ledger):
                 (low, high),
             )
 
-    def _by_subject(self, query: str, stop: int) -> Iterator[tuple[str, int, bytes]]:
-        with self._psycopg.cursor(name="troth_histories", withhold=True) as cursor:
+    def _streamed(self, query: str, stop: int) -> Iterator[tuple[Any, ...]]:
+        with self._psycopg.cursor(name="troth_stream", withhold=True) as cursor:
             cursor.itersize = CHUNK
             cursor.execute(cast("Any", query.replace("?", "%s")), (stop,))
-            for subject, position, body in cursor:
-                yield str(_out(subject)), position, bytes(body)
+            for row in cursor:
+                yield tuple(_out(one) for one in row)
 
     _holds = "position(%s in body) > 0"
 

@@ -23,7 +23,7 @@ from itertools import groupby, repeat
 from operator import itemgetter
 from pathlib import Path
 from types import TracebackType
-from typing import Final, Self
+from typing import Any, Final, Self
 
 from troth.core.entries import (
     SALT_BYTES,
@@ -36,7 +36,7 @@ from troth.core.entries import (
     read_body,
 )
 from troth.core.errors import BadInput, Conflict, Corrupt, Place, TrothError, Unavailable
-from troth.core.events import Consent, Event, subject_of
+from troth.core.events import Consent, Erase, Event, subject_of
 from troth.core.references import Names, NamesInMemory, References
 from troth.core.standing import Known
 from troth.core.values import canonical
@@ -306,7 +306,7 @@ class Ledger:
 
     def histories(self, stop: int) -> Iterator[tuple[str, list[tuple[int, Event]]]]:
         """Each member's entries before a position, member by member: erased ones, and who has no other, left out."""
-        rows = self._by_subject(
+        rows = self._streamed(
             "SELECT subject, position, body FROM entries"
             " WHERE subject IS NOT NULL AND position < ? ORDER BY subject, position",
             stop,
@@ -314,22 +314,35 @@ class Ledger:
         for subject, found in groupby(rows, itemgetter(0)):
             yield subject, [(position, _event_of(body, position)) for _, position, body in found]
 
-    def _by_subject(self, query: str, stop: int) -> Iterator[tuple[str, int, bytes]]:
-        yield from self._select(query, (stop,))
+    def heads(self, stop: int) -> Iterator[tuple[str, int]]:
+        """Each member's last entry before a position, erased ones left out."""
+        yield from self._streamed(
+            "SELECT subject, MAX(position) FROM entries"
+            " WHERE subject IS NOT NULL AND position < ? GROUP BY subject",
+            stop,
+        )
 
     def consents(self, stop: int) -> Iterator[Consent]:
-        """All consents that were given before a position, erased ones left out; finds them without reading the rest."""
+        """All consents that were given before a position, erased ones left out; reads hardly more than these."""
+        return (event for event in self._that_hold(b'"consent"', stop) if isinstance(event, Consent))
+
+    def erasures(self, stop: int) -> Iterator[Erase]:
+        """All erasures that were recorded before a position; reads hardly more than these."""
+        return (event for event in self._that_hold(b'"erase"', stop) if isinstance(event, Erase))
+
+    def _that_hold(self, word: bytes, stop: int) -> Iterator[Event]:
         rows = self._select(
             "SELECT position, body FROM entries"  # noqa: S608 - one of two constants
             " WHERE subject IS NOT NULL AND position < ? AND " + self._holds,
-            (stop, b'"consent"'),
+            (stop, word),
         )
-        for position, body in rows:
-            event = _event_of(body, position)
-            if isinstance(event, Consent):
-                yield event
+        return (_event_of(body, position) for position, body in rows)
 
     _holds = "instr(body, ?) > 0"
+
+    def _streamed(self, query: str, stop: int) -> Iterator[tuple[Any, ...]]:
+        """The rows of a query that may be many."""
+        yield from self._select(query, (stop,))
 
     def subjects(self, start: int, stop: int) -> set[str]:
         """The members with entries in [start, stop), erased ones left out."""
