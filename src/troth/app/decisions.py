@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import atexit
 import os
+import secrets
 import shutil
-import tempfile
 import time
-import weakref
+from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -36,6 +37,8 @@ if TYPE_CHECKING:
 
 Progress = Callable[[int, int], None]
 _FOLDING: Final = ".folding-"
+_MOST_FOLDERS: Final = 64
+_folders: Final[deque[Path]] = deque()
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,21 +144,32 @@ def open_gate(
     now = instant_or_now(at)
     # Of the members nothing is held: the gate takes them one after another.
     known, position = home.known(as_of, ())
-    folder = _private_folder(home)
     people = LedgerPeople(home, position)
-    gate = Gate(known, use, now, progress, home.config.engine, people, folder)
-    found = HomeGate(home, gate, Question(use, now, position), people, keep)
-    weakref.finalize(found, shutil.rmtree, folder, ignore_errors=True)
-    return found
+    gate = Gate(known, use, now, progress, home.config.engine, people, _private_folder(home))
+    return HomeGate(home, gate, Question(use, now, position), people, keep)
 
 
 def _private_folder(home: Home) -> Path:
-    """A folder in the home for what does not fit in memory; it goes with the gate it was made for."""
+    """Where a gate may put what does not fit in memory; it is made when that happens.
+
+    Tables that a gate gave rest on it and may be asked long after the gate is gone, so it stays until the process ends
+    or many more gates were opened. What a killed process left is removed by the next.
+    """
     for left in home.path.glob(f"{_FOLDING}*"):
-        # Of a process that was killed.
         if not Path("/proc", left.name.rpartition("-")[2]).exists():
             shutil.rmtree(left, ignore_errors=True)
-    return Path(tempfile.mkdtemp(prefix=_FOLDING, suffix=f"-{os.getpid()}", dir=home.path))
+    if not _folders:
+        atexit.register(_remove_folders, 0)
+    _remove_folders(_MOST_FOLDERS - 1)
+    _folders.append(home.path / f"{_FOLDING}{secrets.token_hex(8)}-{os.getpid()}")
+    return _folders[-1]
+
+
+def _remove_folders(keep: int) -> None:
+    while len(_folders) > keep:
+        folder = _folders.popleft()
+        if folder.name.endswith(f"-{os.getpid()}"):
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 def is_on_spark(home: Home, source: Source | None) -> bool:

@@ -65,7 +65,7 @@ def opened(
         name: of a release: the id to give it, where none is named and none was given before.
 
     Raises:
-        Conflict: another process works in the folder.
+        Unavailable: another process works in the folder.
         BadInput: the records are no files of this machine.
     """
     with resuming.locked(settings.folder):

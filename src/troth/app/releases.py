@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from functools import partial
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 import ibis
 import ibis.expr.types as ir
@@ -120,7 +121,12 @@ def build(  # noqa: PLR0913 - the options of one command, all by keyword
         Conflict: settings changed at every try.
         BadInput: the records cannot be read, or ``out`` is there already.
     """
-    common = {"source": source, "left_out": left_out, "pinned": as_of is not None, "with_set": with_set}
+    common: dict[str, Any] = {
+        "source": source,
+        "left_out": left_out,
+        "pinned": as_of is not None,
+        "with_set": with_set,
+    }
     for _ in range(_TRIES):
         try:
             if work is None:

@@ -23,7 +23,7 @@ import pyarrow.parquet as pq
 
 from troth.app.decisions import files_of, stamps_of
 from troth.app.home import Home
-from troth.core.errors import BadInput, Conflict, Place
+from troth.core.errors import BadInput, Place, Unavailable
 from troth.core.values import Use
 from troth.core.written import Json
 from troth.gate.addresses import is_address
@@ -129,7 +129,7 @@ def locked(folder: Path) -> Iterator[None]:
     """Have a work folder for oneself, in a ``with``.
 
     Raises:
-        Conflict: another process works in it.
+        Unavailable: another process works in it.
     """
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
@@ -137,7 +137,7 @@ def locked(folder: Path) -> Iterator[None]:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         yield
     except BlockingIOError:
-        raise Conflict(
+        raise Unavailable(
             "another process works in this folder", place=Place(str(folder)), remedy="wait until it is done"
         ) from None
     finally:

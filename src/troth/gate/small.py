@@ -63,6 +63,7 @@ def held(rows: Rows, schema: pa.Schema, folder: Path | None, name: str) -> pa.Ta
         first.append(batch)
         number += len(batch)
         if folder is not None and number > SPILL_ROWS:
+            folder.mkdir(mode=0o700, exist_ok=True)
             path = folder / f"{name}.parquet"
             write_private(path, schema, chain(first, coming))
             return path

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import importlib.util
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -9,8 +11,10 @@ from typing import Any
 import pyarrow.parquet as pq
 import pytest
 
+from tests.postgres import Cluster, binaries, cluster
 from tests.properties.worlds import as_table
-from troth.app import people, verdicts
+from tests.support import require
+from troth.app import people, upkeep, verdicts
 from troth.app.home import Home, init
 from troth.core.errors import BadInput
 from troth.core.values import MICROSECONDS_PER_DAY, Record, Use, parse_instant
@@ -203,3 +207,51 @@ def test_what_is_kept_is_private(home: Home, target: str) -> None:
     verdicts.sync(home, USE, target, at=NOW)
     there = [home.folds_path, *home.folds_path.rglob("*")]
     assert {path.stat().st_mode & 0o077 for path in there if path.is_dir()} == {0}
+    upkeep.backup(home, home.path.parent / "copy")
+    assert not (home.path.parent / "copy" / home.folds_path.name).exists()
+    people.erase(home, "m4", None, bodies=True)
+    assert not home.folds_path.exists()
+
+
+@pytest.fixture(scope="module")
+def database() -> Iterator[Cluster]:
+    programs = binaries()
+    require(programs, "PostgreSQL")
+    require(importlib.util.find_spec("adbc_driver_postgresql"), "the tables extra")
+    assert programs is not None
+    with cluster(programs) as made:
+        yield made
+
+
+def test_a_view_in_postgresql_follows_the_verdicts(home: Home, database: Cluster) -> None:
+    import psycopg
+
+    address = database.address()
+    target = f"{address}#gate.verdicts"
+    with psycopg.connect(address, autocommit=True) as there:
+        there.execute("CREATE SCHEMA gate")
+        there.execute("CREATE TABLE messages (message text, body text)")
+        for number in range(300):
+            there.execute("INSERT INTO messages VALUES (%s, %s)", (f"r{number}", "words"))
+        there.execute("INSERT INTO messages VALUES ('unheard', 'of')")
+        verdicts.sync(home, USE, target, at=NOW)
+        verdicts.view(target, "messages", "trainable", "message")
+
+        def shown() -> set[str]:
+            return {row[0] for row in there.execute("SELECT message FROM trainable").fetchall()}
+
+        assert len(shown()) == 300
+        home.record([choice(3, "off")])
+        done = verdicts.sync(home, USE, target, at=NOW)
+        assert (done.whole, done.rows) == (None, concerned(home, 3))
+        gone = {f"r{number}" for number in range(300)} - shown()
+        assert len(gone) == concerned(home, 3)
+        rows = there.execute("SELECT count(*), count(DISTINCT id) FROM gate.verdicts").fetchone()
+        assert rows == (300, 300)
+        # A second whole table takes the place of the first, with its index and the view upon it.
+        verdicts.sync(home, USE, target, at=NOW, whole=True)
+        assert len(shown()) == 300 - len(gone)
+        with pytest.raises(BadInput, match="no column 'id'"):
+            verdicts.view(target, "messages", "other")
+    with pytest.raises(BadInput, match="no table in PostgreSQL"):
+        verdicts.view("delta:x", "messages", "other")
