@@ -80,8 +80,9 @@ class DrawnPeople:
         """See ``troth.gate.people.People``: here nobody is asked for by name."""
         raise NotImplementedError
 
-    def consents(self) -> Iterator[Consent]:
+    def consents(self, start: int = 0) -> Iterator[Consent]:
         """See ``troth.gate.people.People``: there are none."""
+        del start
         return iter(())
 
 

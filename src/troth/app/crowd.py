@@ -49,10 +49,10 @@ class LedgerPeople:
                 if history:
                     yield subject, _of_members(history)
 
-    def consents(self) -> Iterator[Consent]:
+    def consents(self, start: int = 0) -> Iterator[Consent]:
         """See ``People``."""
         with self._home.reading() as ledger:
-            yield from ledger.consents(self.position)
+            yield from ledger.consents(start, self.position)
 
     def heads(self) -> Iterator[tuple[str, int]]:
         """The position of the last entry that counts for each member; entries themselves are not read."""

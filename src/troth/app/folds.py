@@ -36,7 +36,7 @@ def since(home: Home, before: State | None, position: int) -> LedgerNow:
     """What became of the ledger before a position since a fold was made."""
     with home.reading() as ledger:
         commitment = ledger.receipt(position - 1).commitment if position else None
-        erased = len(ledger.erased(position))
+        erased = ledger.erased_count(position)
         if before is None or position < before.position:
             return LedgerNow(position, commitment, erased, frozenset(), world_changed=True, same=False)
         then = ledger.receipt(before.position - 1).commitment if before.position else None
@@ -68,6 +68,7 @@ def brought_up(
     Returns:
         The state, not committed yet; what was asked of the records; why everybody was folded, or None.
     """
+    kept.hand_on(gate, ledger)
     before = kept.asked(gate) if kept.state is not None else None
     asked = gate.ask(records, before)
     touched = ledger.touched | kept.due(gate.at) if before is not None else set()

@@ -198,9 +198,11 @@ class _Run:
         self.before = self.kept.state
         self.stamps = stamps_of(home, source)
         self.ledger: LedgerNow = folds.since(home, self.before, gate.question.position)
+        self.kept.hand_on(gate.gate, self.ledger)
         self.touched: set[str] = set()
         self.why = "nothing was synced yet"
         self._state: State | None = None
+        self._wide = False
 
     def must_be_whole(self) -> str | None:
         """Why some rows cannot be enough, as far as that is seen before records are looked at."""
@@ -232,6 +234,7 @@ class _Run:
         for table in tables:
             with self.steps("find"):
                 asked = self.gate.gate.ask(table, asked)
+            self._wide |= asked.has_wide
             every.append(asked)
             reason = self.kept.outdated(self.gate.gate, self.ledger, asked, len(self.touched))
             if reason is not None:
@@ -257,17 +260,20 @@ class _Run:
         narrow = numbered_in(self.home, self.source, _NARROW, paths)
         names = ibis.memtable(pa.table({"subject": pa.array(sorted(self.touched), pa.string())}))
         low, high = self.before.at, self.gate.question.at
-        by_author = narrow.select(PLACE, subject=narrow.author)
-        by_addressee = narrow.select(PLACE, subject=narrow.addressees.unnest())
-        now = _between(narrow.created_at, low, high) | _between(narrow.deleted_at, low, high)
-        marked = ibis.memtable(self._marked_since())
-        places = ibis.union(
-            by_author.semi_join(names, "subject").select(PLACE),
-            by_addressee.semi_join(names, "subject").select(PLACE),
-            narrow.filter(now).select(PLACE),
-            narrow.semi_join(marked, "id").select(PLACE),
-        )
-        return narrow.semi_join(places, PLACE).select(*_NARROW).to_pyarrow()
+
+        # One pass over the narrow columns; the few names are looked up, the many records are not joined.
+        found = _is_one_of(narrow.author, names.subject) | _is_one_of(narrow.addressees[0], names.subject)
+        found |= _between(narrow.created_at, low, high) | _between(narrow.deleted_at, low, high)
+        marked = self._marked_since()
+        if marked.num_rows:
+            found |= _is_one_of(narrow.id, ibis.memtable(marked).id)
+        hits = narrow.filter(found).select(*_NARROW)
+        if self.before.notes["wide"]:
+            wide = narrow.filter(narrow.addressees.length().fill_null(0) > 1)
+            others = wide.select(PLACE, subject=wide.addressees.unnest())
+            places = others.semi_join(names, "subject").select(PLACE)
+            hits = hits.union(wide.semi_join(places, PLACE).filter(~found).select(*_NARROW))
+        return hits.to_pyarrow()
 
     def _marked_since(self) -> pa.Table:
         """The ids whose marks are others than at the last sync."""
@@ -295,6 +301,7 @@ class _Run:
         records = self.gate.records(self.source)
         with self.steps("find"):
             asked = gate.ask(records)
+            self._wide = asked.has_wide
             counted = records.aggregate(rows=records.count(), ids=records.id.nunique())
             counts = counted.to_pyarrow().to_pylist()[0]
         if counts["rows"] != counts["ids"]:
@@ -327,6 +334,7 @@ class _Run:
             "source": None if self.source is None else str(self.source),
             "stamps": [list(stamp) for stamp in self._of_records(self.stamps)],
             "marks": self._state.number,
+            "wide": self._wide or (self.before is not None and self.before.notes["wide"]),
         }
         for now, copy in self._marks(self._state.number):
             if now.exists():
@@ -351,6 +359,10 @@ class _Run:
         if number is None:
             number = -1 if self.before is None else self.before.notes["marks"]
         return [(one, self.folder / f"marks-{number}-{one.name}") for one in (marks.deleted, marks.topics)]
+
+
+def _is_one_of(name: ir.StringValue, names: ir.StringColumn) -> ir.BooleanValue:
+    return name.isin(names).fill_null(False)
 
 
 def _between(instant: ir.IntegerValue, low: int, high: int) -> ir.BooleanValue:

@@ -7,7 +7,7 @@ the small side asks the table for its kinds of records and the span of ``created
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import count
@@ -216,6 +216,14 @@ class Gate:
     def scopes(self) -> tuple[tuple[str, ...], ...]:
         """The lists of categories that can matter; see ``troth.gate.world.scopes``."""
         return scopes(self.known, self.use, self.people.consents())
+
+    def go_on_from(self, before: Iterable[tuple[str, ...]], position: int) -> None:
+        """Take over the lists of categories that mattered before a position: only later consents are looked for.
+
+        That is right if neither an entry that concerns everybody came since, nor one was erased.
+        """
+        later = scopes(self.known, self.use, self.people.consents(position))
+        self.__dict__["scopes"] = tuple(sorted({*before, *later}))
 
     @property
     def _topics_matter(self) -> bool:

@@ -119,6 +119,18 @@ class Kept:
         )
         return set(rows["subject"].to_pylist())
 
+    def hand_on(self, gate: Gate, ledger: LedgerNow) -> None:
+        """Spare a gate of the same use what is known already, as far as nothing changed it."""
+        state = self.state
+        if (
+            state is not None
+            and ledger.same
+            and not ledger.world_changed
+            and ledger.erased == state.erased
+            and (state.purpose, state.recipient) == (gate.use.purpose, gate.use.recipient)
+        ):
+            gate.go_on_from([tuple(one) for one in state.scopes], state.position)
+
     def outdated(self, gate: Gate, ledger: LedgerNow, asked: Asked, touched: int) -> str | None:
         """Why everybody has to be folded; None: the members that were touched are enough.
 

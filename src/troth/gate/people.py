@@ -27,8 +27,8 @@ class People(Protocol):
     def some(self, subjects: Iterable[str]) -> Iterator[tuple[str, History]]:
         """These members, and whoever has an account joined with theirs, once each; who has no entry is left out."""
 
-    def consents(self) -> Iterator[Consent]:
-        """Every consent that anybody gave."""
+    def consents(self, start: int = 0) -> Iterator[Consent]:
+        """Every consent that anybody gave, at a ledger position from ``start`` on."""
 
 
 class InMemory:
@@ -52,7 +52,7 @@ class InMemory:
             if history:
                 yield subject, history
 
-    def consents(self) -> Iterator[Consent]:
+    def consents(self, start: int = 0) -> Iterator[Consent]:
         """See ``People``."""
         for history in self._members.values():
-            yield from (event for _, event in history if isinstance(event, Consent))
+            yield from (one for place, one in history if place >= start and isinstance(one, Consent))

@@ -322,19 +322,19 @@ class Ledger:
             stop,
         )
 
-    def consents(self, stop: int) -> Iterator[Consent]:
-        """All consents that were given before a position, erased ones left out; reads hardly more than these."""
-        return (event for event in self._that_hold(b'"consent"', stop) if isinstance(event, Consent))
+    def consents(self, start: int, stop: int) -> Iterator[Consent]:
+        """All consents of positions [start, stop), erased ones left out; of other entries it looks at a word only."""
+        return (event for event in self._that_hold(b'"consent"', start, stop) if isinstance(event, Consent))
 
     def erasures(self, stop: int) -> Iterator[Erase]:
-        """All erasures that were recorded before a position; reads hardly more than these."""
-        return (event for event in self._that_hold(b'"erase"', stop) if isinstance(event, Erase))
+        """All erasures that were recorded before a position; of other entries it looks at a word only."""
+        return (event for event in self._that_hold(b'"erase"', 0, stop) if isinstance(event, Erase))
 
-    def _that_hold(self, word: bytes, stop: int) -> Iterator[Event]:
+    def _that_hold(self, word: bytes, start: int, stop: int) -> Iterator[Event]:
         rows = self._select(
             "SELECT position, body FROM entries"  # noqa: S608 - one of two constants
-            " WHERE subject IS NOT NULL AND position < ? AND " + self._holds,
-            (stop, word),
+            " WHERE subject IS NOT NULL AND position >= ? AND position < ? AND " + self._holds,
+            (start, stop, word),
         )
         return (_event_of(body, position) for position, body in rows)
 
@@ -411,6 +411,15 @@ class Ledger:
             (stop,),
         )
         return [(int(position), str(kind)) for position, kind in rows]
+
+    def erased_count(self, stop: int) -> int:
+        """How many members' entries before a position had their bodies erased; quicker than to list them."""
+        row = self._select(
+            "SELECT COUNT(*) FROM entries"
+            " WHERE type = 'member' AND subject IS NULL AND body IS NULL AND position < ?",
+            (stop,),
+        ).fetchone()
+        return int(row[0])
 
     def last_public(self) -> int:
         """The position of the last entry that concerns no single member; -1 where there is none."""
