@@ -28,7 +28,7 @@ from bench.measure import in_process, machine, peak_gib
 from bench.world import TERMS, Stage, prepare
 from troth.core.events import Attributes, Choose, Consent, Event
 from troth.core.standing import Known
-from troth.core.values import Day
+from troth.core.values import MICROSECONDS_PER_DAY, Day
 from troth.gate.people import History
 from troth_network import bulk
 
@@ -195,8 +195,8 @@ def incremental(asked: argparse.Namespace) -> dict[str, Any]:
     found["full_decision"] = {"seconds": time.monotonic() - started, "cpu": _cpu() - cpu}
     found["steps"] = []
     drawn = bulk._Rolls(7, bulk.np.arange(asked.members, dtype=bulk.np.int64)).below("flip", asked.members)
-    at = AT
     for step, share in enumerate([None, *asked.shares]):
+        at = AT + step * MICROSECONDS_PER_DAY  # each sync a day after the one before
         if share is not None:
             count = round(asked.members * share)
             chosen = sorted(set(drawn[step * count : (step + 1) * count].tolist()))

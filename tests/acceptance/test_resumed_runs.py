@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import random
-import signal
-import subprocess
-import sys
 import time
+from collections.abc import Callable
+from dataclasses import replace
+from itertools import count
 from pathlib import Path
 
 import pyarrow.parquet as pq
@@ -15,21 +16,24 @@ import pytest
 from tests.properties.worlds import World, as_table, eventful_world
 from tests.spark.test_release import with_bodies
 from tests.unit.app.conftest import is_mixed
-from troth.app import decisions, releases
-from troth.app.home import Home, init
-from troth.core.values import format_instant
+from troth.app import decisions, longruns, releases
+from troth.app.home import Home, init, open_home
+from troth.app.resuming import Settings
+from troth.core.values import Use
 
 KILLS = 20
-PARTS = 60
-ROWS = 20
+PARTS = 50
+ROWS = 4
+SPAWN = multiprocessing.get_context("forkserver")
+"""Processes of their own, that have not to load everything anew each time."""
+SPAWN.set_forkserver_preload(["troth.app.longruns", "troth.app.releases", "ibis.backends.duckdb"])
 
 
 @pytest.fixture(scope="module")
 def world() -> World:
-    number = 0
-    while not is_mixed(drawn := eventful_world(f"resumed{number}", PARTS * ROWS)):
-        number += 1
-    return drawn
+    return next(
+        drawn for number in count() if is_mixed(drawn := eventful_world(f"home{number}", PARTS * ROWS))
+    )
 
 
 @pytest.fixture
@@ -44,69 +48,82 @@ def home(world: World, tmp_path: Path) -> Home:
     return made
 
 
-def arguments(home: Home, world: World, *more: str) -> list[str]:
-    question = world.question
-    return [
-        sys.executable, "-c", "from troth.cli.main import main; main()", "--home", str(home.path), *more,
-        "--purpose", question.use.purpose, "--recipient", question.use.recipient,
-        "--at", format_instant(question.at), "--records", str(home.path.parent / "records"),
-        "--threads", "1", "--work", str(home.path.parent / "work"), "--part-rows", "1",
-    ]  # fmt: skip
+def opened(path: Path) -> Home:
+    home = open_home(path / "home")
+    home.config = replace(home.config, threads=1)
+    return home
 
 
-def killed_until_done(command: list[str], work: Path) -> int:
-    """Run a command and kill it at random moments: how often it was killed, before it was let finish.
+def make_release(path: Path, use: Use, at: int) -> None:
+    """What a process does: build, or go on building."""
+    work = Settings(path / "work", 1)
+    releases.build(opened(path), use, path / "out", at=at, source=path / "records", name="r1", work=work)
 
-    Most kills fall while parts are made, the last ones while the parts are put together.
+
+def make_verdicts(path: Path, use: Use, at: int) -> None:
+    """The same for a file of verdicts."""
+    work, named = Settings(path / "work", 1), longruns.Named(at)
+    longruns.write_verdicts(opened(path), use, path / "out", work, named=named, source=path / "records")
+
+
+def killed_until_done(act: Callable[[Path, Use, int], None], path: Path, world: World, last: int = 0) -> int:
+    """Have processes do it and kill them at random moments: how many kills it took, before one was let finish.
+
+    The last so many kills fall after all parts are made, while they are put together.
     """
     drawn = random.Random(20)
+    arguments = (path, world.question.use, world.question.at)
     kills = 0
     while kills < KILLS:
-        before = len(finished(work))
-        wanted = PARTS if kills >= KILLS - 5 else min(before + drawn.randrange(5), PARTS - 1)
-        with subprocess.Popen(command, stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL) as process:
-            deadline = time.monotonic() + 300
-            while len(finished(work)) < wanted and process.poll() is None:
-                assert time.monotonic() < deadline
-                time.sleep(0.002)
-            # Somewhere in what comes next; of a run that had nothing to wait for, also before it began.
-            time.sleep(drawn.random() * (3.0 if wanted == before else 0.15))
-            if process.poll() is not None:
-                break
-            process.send_signal(signal.SIGKILL)
-            kills += 1
-    subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
+        before = len(finished(path))
+        late = kills >= KILLS - last
+        wanted = PARTS if late else min(before + drawn.randrange(4), PARTS - 1)
+        process = SPAWN.Process(target=act, args=arguments)
+        process.start()
+        deadline = time.monotonic() + 300
+        while len(finished(path)) < wanted and process.is_alive():
+            assert time.monotonic() < deadline
+            time.sleep(0.001)
+        # Somewhere in what comes next; of one that had nothing to wait for, also before it really began.
+        time.sleep(drawn.random() * (1.0 if wanted == before and not late else 0.1))
+        if not process.is_alive():
+            break
+        process.kill()
+        process.join()
+        kills += 1
+    finish = SPAWN.Process(target=act, args=arguments)
+    finish.start()
+    finish.join()
+    assert finish.exitcode == 0
     return kills
 
 
-def finished(work: Path) -> list[Path]:
-    return [path for path in work.glob("*/*") if path.name.startswith(("piece-", "verdicts-"))]
+def finished(path: Path) -> list[Path]:
+    return [one for one in (path / "work").glob("*/*") if one.name.startswith(("piece-", "verdicts-"))]
 
 
 def test_a_release_has_the_same_roots_after_twenty_kills(home: Home, world: World, tmp_path: Path) -> None:
-    question = world.question
-    whole = releases.build(
-        home, question.use, tmp_path / "whole", at=question.at, source=tmp_path / "records", name="r1"
-    ).sealed.manifest
-    (home.sets_path / "r1").rename(tmp_path / "whole-set")
-    out = tmp_path / "resumed"
-    command = arguments(home, world, "release", "build", "--out", str(out), "--id", "r1")
-    kills = killed_until_done(command, tmp_path / "work")
+    question, whole_path = world.question, tmp_path / "whole"
+    kills = killed_until_done(make_release, tmp_path, world, last=5)
     assert kills == KILLS
+    out = tmp_path / "out"
     assert releases.verify(out).ok
     made = releases.manifest_of(out)
+    # Of the work nothing is left but the fold.
+    assert [path.name for path in (tmp_path / "work").iterdir()] == ["fold"]
+    (home.sets_path / "r1").rename(tmp_path / "set")
+    whole = releases.build(
+        home, question.use, whole_path, at=question.at, source=tmp_path / "records", name="r1"
+    ).sealed.manifest
     for name in ("rows", "members", "row_root", "set_root", "directory_root", "verdicts", "first_reasons",
                  "all_reasons", "any_party_rule_would_allow", "row_salts"):  # fmt: skip
         assert getattr(made, name) == getattr(whole, name), name
-    assert (out / "leaves.bin").read_bytes() == (tmp_path / "whole" / "leaves.bin").read_bytes()
-    # Of the work nothing is left but the fold.
-    assert [path.name for path in (tmp_path / "work").iterdir()] == ["fold"]
+    assert (out / "leaves.bin").read_bytes() == (whole_path / "leaves.bin").read_bytes()
 
 
-def test_verdicts_are_the_same_after_kills(home: Home, world: World, tmp_path: Path) -> None:
-    out = tmp_path / "verdicts.parquet"
-    assert killed_until_done(arguments(home, world, "decide", "--out", str(out)), tmp_path / "work") == KILLS
+def test_verdicts_are_the_same_after_twenty_kills(home: Home, world: World, tmp_path: Path) -> None:
+    assert killed_until_done(make_verdicts, tmp_path, world) == KILLS
     gate = decisions.open_gate(home, world.question.use, world.question.at)
     columns = ["id", "verdict", "reason", "party", "judged", "codes"]
     wanted = gate.decide(tmp_path / "records").select(columns).to_pyarrow().sort_by("id")
-    assert pq.read_table(out).sort_by("id").to_pylist() == wanted.to_pylist()
+    assert pq.read_table(tmp_path / "out").sort_by("id").to_pylist() == wanted.to_pylist()
