@@ -124,6 +124,11 @@ class Home:
         """The folder of the directories of accounts: tiles that may be published."""
         return self.path / "directories"
 
+    @property
+    def folds_path(self) -> Path:
+        """The folder of what is kept of decisions, so that the next one is quicker: private."""
+        return self.path / "folds"
+
     # ledger
 
     def reading(self) -> Ledger:

@@ -7,8 +7,9 @@ from typing import Any
 
 import click
 
-from troth.app import casework, decisions, outside
+from troth.app import casework, decisions, explaining, longruns, outside
 from troth.app import home as homes
+from troth.cli.long import long_options, print_plan, settings_of
 from troth.cli.output import (
     TARGET,
     TEXT,
@@ -44,6 +45,7 @@ from troth.core.values import format_instant
     metavar="FILE",
     help="Write every verdict to this Parquet file, or to a table (delta:…, iceberg:…, postgresql://…, s3://….parquet).",
 )
+@long_options
 @as_json
 @click.pass_obj
 def decide(
@@ -59,15 +61,31 @@ def decide(
     engine: str | None,
     threads: int | None,
     memory: str | None,
+    work: Path | None,
+    part_rows: int,
+    explain_plan: bool,
     json_: bool,
 ) -> None:
     """Which records one use may have, and why not the others."""
     if sum((summary_only, record_id is not None, out is not None)) > 1:
         raise click.UsageError("choose one of --summary, --record and --out")
+    if work is not None and not isinstance(out, Path):
+        raise click.UsageError("--work goes with --out and a file")
     home, use = homes.limited(homes.open_home(path), engine, threads, memory), use_of(purpose, recipient)
     if record_id is not None:
         found = decisions.explain(home, record_id, use, at, as_of, records).as_json()
         print_json({key: found[key] for key in ("record", "verdict", "reason", "party")})
+        return
+    settings = settings_of(work, part_rows)
+    if explain_plan:
+        print_plan(
+            explaining.explain_plan(home, use, at=at, as_of=as_of, source=records, settings=settings), json_
+        )
+        return
+    if settings is not None and isinstance(out, Path):
+        named = longruns.Named(at, as_of)
+        written = longruns.write_verdicts(home, use, out, settings, named=named, source=records)
+        _say_written({"records": written, "path": str(out)}, json_)
         return
     with progress("folding members") as report:
         gate = decisions.open_gate(home, use, at, as_of, report)
@@ -79,7 +97,7 @@ def decide(
     if json_:
         print_json(answer)
     elif out is not None:
-        click.echo(f"wrote {count(answer['records'])} verdicts to {answer['path']}")
+        _say_written(answer, json_)
     else:
         question = gate.question
         click.echo(
@@ -87,6 +105,13 @@ def decide(
             f" as of ledger position {count(question.position)}\n"
         )
         print_summary(answer)
+
+
+def _say_written(answer: dict[str, Any], json_: bool) -> None:
+    if json_:
+        print_json(answer)
+    else:
+        click.echo(f"wrote {count(answer['records'])} verdicts to {answer['path']}")
 
 
 def print_summary(answer: dict[str, Any]) -> None:

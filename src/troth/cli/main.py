@@ -50,6 +50,7 @@ _COMMANDS: Final = {
     "explain": ("troth.cli.decide:explain", "One record: every party, every reason, every clause."),
     "check": ("troth.cli.decide:check", "A gate for pipelines: may the rows of a data set be used?"),
     "test": ("troth.cli.decide:test", "Run case files."),
+    "verdicts": ("troth.cli.verdicts:verdicts", "Verdicts as a table elsewhere, kept up: sync, view."),
     "release": ("troth.cli.release:release", "Sealed training data: build, list, show, diff."),
     "serve": ("troth.cli.serve:serve", "Pages for members, operators and auditors, and the API."),
     "account": ("troth.cli.serve:account", "Who may sign in to the server: add, list, disable."),
