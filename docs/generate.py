@@ -8,6 +8,7 @@ from typing import Final
 
 import click
 
+from docs import measured
 from troth.cli.main import cli
 from troth.core.catalogue import ALLOWED, ANOTHER_PARTY, SENTENCES
 from troth.core.reasons import DENIALS, Reason
@@ -80,6 +81,7 @@ def reasons_page() -> str:
 PAGES: Final[dict[str, Callable[[], str]]] = {
     "docs/reference/cli.md": cli_page,
     "docs/reference/reasons.md": reasons_page,
+    "docs/reference/scale.md": lambda: measured.page(_MADE),
 }
 
 

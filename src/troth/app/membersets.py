@@ -53,7 +53,7 @@ class Making:
         home = self._home
         accounts = directories.accounts_of(home)
         check_row_count(len(leaves) // 32)
-        directories.cover(home, self._gate.members)
+        directories.cover(home, self._gate.people)
         with Joining(directories.limits_of(home)) as joining:
             joining.load_rows(_rows(unfinished, files, leaves))
             # One stream: each statement builds what it joins with anew.
@@ -123,8 +123,7 @@ def _secrets(batch: Sequence[tuple[str, bytes, bytes]]) -> tuple[list[str], list
 
 
 def _heads(gate: HomeGate) -> Iterator[tuple[list[str], list[int]]]:
-    for names in directories.batched(gate.members):
-        known = [(name, gate.members[name][-1][0]) for name in names if gate.members[name]]
+    for known in directories.batched(gate.people.heads()):
         yield [name for name, _ in known], [head for _, head in known]
 
 
