@@ -5,11 +5,12 @@ from __future__ import annotations
 import asyncio
 import random
 import secrets
+from functools import partial
 from typing import Final
 
 from fastapi import APIRouter, Request, Response
 
-from troth.app import auditing, views
+from troth.app import auditing, disclosures, recalls, views
 from troth.app.serving import ServedHome
 from troth.server.access import GuardedRoute, allow
 from troth.server.pages import render
@@ -72,11 +73,14 @@ async def recipient(request: Request) -> Response:
     name = request.state.who.session.account.recipient
     found = await asyncio.to_thread(views.release_page, home_of(request), -1, 1_000)
     mine = [one for one in found["items"] if one["recipient"] == name][::-1]
-    disclosures = await asyncio.to_thread(views.acts, home_of(request), "disclosure")
+    home = home_of(request)
+    given = [one for one in await asyncio.to_thread(disclosures.listed, home) if one["recipient"] == name]
+    due = await asyncio.to_thread(partial(recalls.listed, home, everything=True))
     return render(
         request,
         "recipient.html.j2",
         recipient=name,
         releases=mine,
-        disclosures=[one for one in disclosures if one[1].get("to", one[1].get("recipient")) == name],
+        disclosures=given,
+        recalls=[one for one in due if one["recipient"] == name],
     )

@@ -19,6 +19,7 @@ from starlette.types import Message, Receive, Scope, Send
 
 from troth.core.values import format_instant
 from troth.ledger.store import clock
+from troth.server.direct import Direct
 
 LOG: Final = logging.getLogger("troth.server")
 _ID: Final = re.compile(rb"[A-Za-z0-9_-]{8,64}")
@@ -102,9 +103,17 @@ class Edge:
     """The outermost layer of the application (plain ASGI, since it is passed by every request)."""
 
     def __init__(
-        self, inner: FastAPI, *, max_body: int, secure: bool, figures: Figures, accesses: Accesses
+        self,
+        inner: FastAPI,
+        direct: Direct,
+        *,
+        max_body: int,
+        secure: bool,
+        figures: Figures,
+        accesses: Accesses,
     ) -> None:
         self.app = inner
+        self._direct = direct
         self._max_body = max_body
         self._figures = figures
         self._accesses = accesses
@@ -144,6 +153,8 @@ class Edge:
             refused = _unacceptable(scope, self._max_body)
             if refused is not None:
                 await _refuse(sending, *refused, request_id)
+            elif self._direct.takes(scope):
+                await self._direct(scope, receiving, sending)
             else:
                 await self.app(scope, receiving, sending)
         except TooLarge:

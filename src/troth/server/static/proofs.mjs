@@ -11,13 +11,13 @@ async function bytesOf(address) {
 }
 
 function show(target, found) {
-  target.textContent = found.ok ? `Checked here, and it holds: ${found.what}.` : `It does not hold: ${found.what}.`;
+  target.textContent = `${found.ok ? root.dataset.holds : root.dataset.refused} ${found.what}.`;
   target.className = found.ok ? "note good" : "note bad";
   target.dataset.outcome = found.ok ? "holds" : "refused";
 }
 
 async function check(target, load) {
-  target.textContent = "Checking …";
+  target.textContent = root.dataset.checking;
   target.className = "note";
   try {
     const [proof, manifest] = await load();
