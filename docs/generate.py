@@ -95,7 +95,7 @@ def texts_catalogue() -> str:
     folder = _ROOT / "src" / "troth" / "server"
     methods = [("**.py", "python"), ("templates/**.html.j2", "jinja2")]
     keywords = {"_": None, "N_": None, "gettext": None, "ngettext": (1, 2), "HttpError": (2,)}
-    found = extract_from_dir(folder, methods, keywords=keywords)  # type: ignore[arg-type]
+    found = extract_from_dir(folder, methods, keywords=keywords)
     for name, _line, message, _comments, _context in found:
         made.add(message, locations=[(f"src/troth/server/{name}", 0)])
     for reason in (ALLOWED, *SENTENCES.values()):

@@ -79,6 +79,7 @@ class Group:
         recorded_at: the instant of all entries of the group.
         draw: gives random bytes.
         receipt: gives the receipt of an entry that is stored already.
+        latest_of: gives the position of the last entry of each of some members that has one.
     """
 
     def __init__(
@@ -88,12 +89,14 @@ class Group:
         recorded_at: int,
         draw: Callable[[int], bytes],
         receipt: Callable[[int], Receipt],
+        latest_of: Callable[[list[str]], dict[str, int]],
     ) -> None:
         self._connection = connection
         self._first = head
         self._recorded_at = recorded_at
         self._draw = draw
         self._stored_receipt = receipt
+        self._latest_of = latest_of
         self._names = _GroupNames(StoredNames(connection))
         self._latest: dict[str, int] = {}
         self._requests: dict[str, tuple[int, int, bytes | None]] = {}
@@ -106,7 +109,7 @@ class Group:
         requests = {one.request for one in batches if one.request is not None}
         for asked in _portions(requests):
             for request, first, count, digest in self._connection.execute(
-                f"SELECT request, first, count, digest FROM requests WHERE request IN ({_marks(asked)})",  # noqa: S608 - question marks alone
+                f"SELECT request, first, count, digest FROM requests WHERE request IN ({marks(asked)})",  # noqa: S608 - question marks alone
                 asked,
             ):
                 self._requests[request] = (first, count, digest)
@@ -114,12 +117,7 @@ class Group:
             subject_of(event) for one in batches for event in one.events if not isinstance(event, Act)
         }
         for asked in _portions(one for one in subjects if one is not None):
-            rows = self._connection.execute(
-                f"WITH given(one) AS (VALUES {', '.join('(?)' for _ in asked)})"  # noqa: S608 - question marks alone
-                " SELECT one, (SELECT MAX(position) FROM entries WHERE subject = one) FROM given",
-                asked,
-            )
-            self._latest |= {subject: position for subject, position in rows if position is not None}
+            self._latest |= self._latest_of(asked)
 
     def add(self, batch: Batch) -> list[Receipt] | TrothError:
         """The receipts of a batch, or what is wrong with it; then it adds nothing."""
@@ -203,7 +201,7 @@ class Group:
         while start < len(rows):
             count = next(size for size in _ROWS if size <= len(rows) - start)
             taken = rows[start : start + count]
-            one = f"({_marks(taken[0])})"
+            one = f"({marks(taken[0])})"
             values = [value for row in taken for value in row]
             self._connection.execute(f"{query} {', '.join([one] * count)}{end}", values)
             start += count
@@ -301,5 +299,6 @@ def _has_bytes(text: str) -> bool:
     return True
 
 
-def _marks(values: Sequence[object]) -> str:
+def marks(values: Sequence[object]) -> str:
+    """A question mark for each value of a statement."""
     return ", ".join("?" * len(values))

@@ -19,6 +19,7 @@ import psycopg_pool
 from troth.core.entries import Entry
 from troth.core.errors import BadInput, Conflict, Corrupt, Place, TrothError, Unavailable
 from troth.ledger import store
+from troth.ledger.appending import marks
 from troth.ledger.store import APPLICATION_ID, SCHEMA_VERSION, Ledger, Stored
 
 CHUNK: Final = 10_000
@@ -140,6 +141,13 @@ class PostgresLedger(Ledger):
         except psycopg.Error as error:
             self._stopped = type(error).__name__
             raise _unavailable(error) from None
+
+    def _latest_of(self, subjects: list[str]) -> dict[str, int]:
+        rows = self._connection.execute(
+            f"SELECT subject, MAX(position) FROM entries WHERE subject IN ({marks(subjects)}) GROUP BY subject",  # noqa: S608 - question marks alone
+            subjects,
+        )
+        return dict(iter(rows))
 
     def _check_writable(self) -> None:
         if self._lock is None:

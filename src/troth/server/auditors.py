@@ -6,18 +6,21 @@ import asyncio
 import random
 import secrets
 from functools import partial
-from typing import Final
+from typing import Any, Final
 
 from fastapi import APIRouter, Request, Response
 
 from troth.app import auditing, disclosures, recalls, views
 from troth.app.serving import ServedHome
+from troth.core.errors import TrothError
 from troth.server.access import GuardedRoute, allow
 from troth.server.pages import render
 
 router = APIRouter(route_class=GuardedRoute, include_in_schema=False)
 
 MOST: Final = 500
+LONGEST: Final = 20_000
+"""Signs of a checkpoint with all its cosignatures, at most."""
 
 
 def home_of(request: Request) -> ServedHome:
@@ -56,6 +59,22 @@ async def check(request: Request) -> Response:
     damage = await asyncio.to_thread(auditing.check, home_of(request))
     found = await asyncio.to_thread(auditing.overview, home_of(request))
     return render(request, "auditor.html.j2", found=found, damage=damage)
+
+
+@router.post("/auditor/consistency")
+@allow("auditor", "admin")
+async def consistency(request: Request) -> Response:
+    """Whether the log still goes on from a checkpoint that the auditor kept."""
+    form = await request.form()
+    text = str(form.get("checkpoint", ""))[:LONGEST].replace("\r\n", "\n")
+    found = await asyncio.to_thread(auditing.overview, home_of(request))
+    shown: dict[str, Any] = {"found": found, "checkpoint": text}
+    try:
+        data = f"{text.strip(chr(10))}\n".encode("utf-8", "surrogateescape")
+        shown["contained"] = await asyncio.to_thread(auditing.contains, home_of(request), data)
+    except TrothError as error:
+        return render(request, "auditor.html.j2", status=400, problem=error.message, **shown)
+    return render(request, "auditor.html.j2", **shown)
 
 
 @router.get("/auditor/accesses")

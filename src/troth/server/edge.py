@@ -61,8 +61,18 @@ class Figures:
             buckets=(0.005, 0.01, 0.025, 0.05, 0.1, 0.15, 0.3, 0.6, 1.2, 5, 30),
             registry=self.registry,
         )
+        self._children: dict[tuple[str, str, int], tuple[Any, Any]] = {}
         queue = Gauge("troth_writer_waiting", "Batches that wait to be written", registry=self.registry)
         queue.set_function(waiting)
+
+    def note(self, method: str, route: str, status: int, seconds: float) -> None:
+        """Count one request."""
+        kept = self._children.get((method, route, status))
+        if kept is None:
+            kept = (self.requests.labels(method, route, str(status)), self.seconds.labels(method, route))
+            self._children[method, route, status] = kept
+        kept[0].inc()
+        kept[1].observe(seconds)
 
 
 class Accesses:
@@ -167,8 +177,7 @@ class Edge:
         # The route's pattern, never the path: a path may name a member or a record.
         name = str(getattr(route, "path", None) or "unknown")
         method = scope["method"] if scope["method"] in _METHODS else "other"
-        self._figures.requests.labels(method, name, str(status)).inc()
-        self._figures.seconds.labels(method, name).observe(seconds)
+        self._figures.note(method, name, status, seconds)
         if name in _QUIET or name == "unknown":
             return
         who = scope["state"].get("who")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import AsyncIterator
-from typing import Final
+from typing import Any, Final
 
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import RedirectResponse, StreamingResponse
@@ -92,6 +92,7 @@ async def overview(request: Request) -> Response:
         "me.html.j2",
         switches=membership.switches(known, who.subject, now),
         consents=membership.consents(known, who.subject, now),
+        objected=membership.objected(known, who.subject, now),
         withdrawals=request.app.state.withdrawals.of(who.subject)[:3],
         signals=_signals(request),
         signal=signal,
@@ -338,7 +339,7 @@ async def written(request: Request) -> Response:
             else None,
         }
     )
-    shown = {"held": held, "learned": learned, "kinds": kinds, "reasons": reasons}
+    shown: dict[str, Any] = {"held": held, "learned": learned, "kinds": kinds, "reasons": reasons}
     return render(request, "written.html.j2", charts=drawn, use=use, **shown)
 
 
