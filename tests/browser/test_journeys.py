@@ -26,7 +26,7 @@ clauses:
 
 
 def test_a_proof_is_checked_in_the_page_and_a_forged_one_refused(running: Running, tmp_path: Path) -> None:
-    page = running.page("member")
+    page = running.page("member", viewport={"width": 1180, "height": 620})
     page.goto("/me/proofs")
     page.click("button[data-release]")
     page.wait_for_selector("#outcome-1[data-outcome=holds]")
@@ -54,7 +54,7 @@ def test_a_proof_is_checked_in_the_page_and_a_forged_one_refused(running: Runnin
 
 
 def test_a_member_goes_from_the_first_visit_to_the_certificate(running: Running) -> None:
-    page = running.page(viewport={"width": 1060, "height": 760})
+    page = running.page(viewport={"width": 1180, "height": 760})
     page.goto("/me/withdraw")
     page.fill("#name", "member")
     page.fill("#password", PASSWORD)
@@ -80,7 +80,7 @@ def test_a_member_goes_from_the_first_visit_to_the_certificate(running: Running)
 
 
 def test_an_operator_goes_from_what_if_to_terms_to_notices_to_a_release(running: Running) -> None:
-    page = running.page("admin", viewport={"width": 1060, "height": 760})
+    page = running.page("admin", viewport={"width": 1180, "height": 760})
     page.goto("/operator/terms")
     page.fill("#text", TERMS)
     page.click("text=What would it change?")

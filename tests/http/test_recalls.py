@@ -19,7 +19,9 @@ def test_a_withdrawal_calls_back_what_left_and_everybody_sees_their_part(
 ) -> None:
     shutil.copytree(prepared, tmp_path / "home")
     new_key(tmp_path / "acme.key", tmp_path / "acme.pub")
-    (tmp_path / "acme.yaml").write_text(f"recipient: {ACME}\nkeys: [acme.pub]\ndeadline_days: 14\n")
+    (tmp_path / "acme.yaml").write_text(
+        f"recipient: {ACME}\nkeys: [acme.pub]\ncontact: privacy@acme.example\ndeadline_days: 14\n"
+    )
     with served(tmp_path / "home") as site:
         built = consequences.built(site.home, "train.generative", ACME, AT)
         recipients.add(site.home, tmp_path / "acme.yaml")

@@ -12,13 +12,13 @@ async function bytesOf(address) {
 
 function show(target, found) {
   target.textContent = `${found.ok ? root.dataset.holds : root.dataset.refused} ${found.what}.`;
-  target.className = found.ok ? "note good" : "note bad";
+  target.className = found.ok ? "outcome note good" : "outcome note bad";
   target.dataset.outcome = found.ok ? "holds" : "refused";
 }
 
 async function check(target, load) {
   target.textContent = root.dataset.checking;
-  target.className = "note";
+  target.className = "outcome note";
   try {
     const [proof, manifest] = await load();
     show(target, await verifyProof(proof, manifest, key));
