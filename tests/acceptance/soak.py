@@ -105,18 +105,22 @@ class Soak:
                 self._stop.wait(self._pause)
 
     def _member(self, _who: int) -> None:
-        number = 0
         while not self._stop.is_set():
-            with httpx2.Client(base_url=self._address, trust_env=False, timeout=60) as browser:
-                token = found(r'name="visit_token" value="([^"]+)"', browser.get("/sign-in").text)
-                browser.post("/sign-in", data={"name": "member", "password": PASSWORD, "visit_token": token})
-                self._count("sign-ins")
-                for _ in range(50):
-                    number += 1
-                    self.failed += browser.get(PATHS[number % len(PATHS)]).status_code != 200
-                    self._count("pages")
-                    if self._stop.wait(self._pause):
-                        return
+            try:
+                with httpx2.Client(base_url=self._address, trust_env=False, timeout=300) as browser:
+                    self._visit(browser)
+            except httpx2.HTTPError:
+                self.failed += 1
+
+    def _visit(self, browser: httpx2.Client) -> None:
+        token = found(r'name="visit_token" value="([^"]+)"', browser.get("/sign-in").text)
+        browser.post("/sign-in", data={"name": "member", "password": PASSWORD, "visit_token": token})
+        self._count("sign-ins")
+        for number in range(50):
+            self.failed += browser.get(PATHS[number % len(PATHS)]).status_code != 200
+            self._count("pages")
+            if self._stop.wait(self._pause):
+                return
 
 
 def soak(folder: Path, minutes: float, pause: float = 0.02) -> dict[str, Any]:
