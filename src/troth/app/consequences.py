@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from troth.app import membership, models, recalling, releases, unlearning
+from troth.app import membership, models, releases, unlearning
 from troth.app.home import Home
 from troth.app.serving import ServedHome
 from troth.core.errors import TrothError
@@ -74,9 +74,6 @@ def follow(home: ServedHome, subject: str, done: Collection[str], step: Step) ->
             {"release": one.release, "recipient": one.recipient, "rows": one.rows} for one in held
         ]
         step("releases", {"releases": listed})
-    if "recalls" not in done:
-        home.recall()
-        step("recalls", {"recalls": recalling.of_member(home, subject)})
     if "models" not in done:
         unlearning.honour_all(home)
         waiting = [one for one in models.listed(home) if one["withdrawals_waiting"]]

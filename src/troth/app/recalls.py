@@ -306,7 +306,6 @@ def remind(home: Home, at: int | str | None = None) -> list[dict[str, Json]]:
                 "contact": recipient.contact if recipient else None,
                 "escalate_to": recipient.escalation if recipient and escalates else None,
                 "notice": str(path_of(home, recall.id)),
-                "due_at": format_instant(recall.due_at),
             }
         )
     if acts:

@@ -11,12 +11,10 @@ from typing import Final, TypeVar
 from troth.app import logs, unlearning
 from troth.app.api import Home
 from troth.app.home import open_home
-from troth.app.recalling import Recalling
 from troth.core.entries import Act
 from troth.core.errors import Place, TrothError
 from troth.core.events import Event
 from troth.core.standing import Known
-from troth.core.written import Json
 from troth.ledger.group import GroupWriter
 from troth.ledger.store import Batch, Ledger, Receipt
 
@@ -28,8 +26,8 @@ PUBLISH_SECONDS: Final = 1.0
 class ServedHome(Home):
     """A home whose appends go through a ``GroupWriter``; everything else is as in any home. Close it.
 
-    Beside the requests one thread publishes what was appended, takes what members took back out of what models
-    serve, and opens the recalls that follow from it.
+    Beside the requests one thread publishes what was appended, and takes what members took back out of what
+    models serve.
 
     Args:
         path: the home.
@@ -44,9 +42,6 @@ class ServedHome(Home):
         self._everybody: tuple[int, Known] | None = None
         self._lock = threading.Lock()
         self._engine = threading.RLock()
-        self.on_recall: Callable[[dict[str, Json]], None] = _unheard
-        """Told of each recall that was opened, falls due or is overdue."""
-        self._recalling = Recalling(self, self._told)
         self._stop = threading.Event()
         self._keeper = threading.Thread(target=self._keep, name="troth-keeper", daemon=True)
         self._keeper.start()
@@ -89,7 +84,6 @@ class ServedHome(Home):
         while not self._stop.wait(PUBLISH_SECONDS):
             try:
                 done = self._catch_up(done)
-                self.recall()
             except TrothError as error:
                 self._trouble(error)
 
@@ -101,13 +95,6 @@ class ServedHome(Home):
         if self.config.origin is not None and self.config.publish:
             logs.publish(self)
         return head
-
-    def _told(self, recall: dict[str, Json]) -> None:
-        self.on_recall(recall)
-
-    def recall(self) -> None:
-        """Open the recalls that are to be opened, if anything has changed. Raises as ``recalls.sync``."""
-        self.exclusively(self._recalling.work)
 
     def member(self, subject: str) -> tuple[Known, int]:
         """What is known now of one member and of everybody, and the head; what concerns everybody is kept."""
@@ -137,5 +124,5 @@ class ServedHome(Home):
             self._trouble(error)
 
 
-def _unheard(_what: object) -> None:
-    """What nobody follows."""
+def _unheard(_error: TrothError) -> None:
+    """Trouble that nobody follows."""

@@ -7,7 +7,6 @@ import hashlib
 import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -61,7 +60,6 @@ def make_app(home_path: Path, settings: Settings | None = None) -> Edge:
     app.state.figures = Figures(lambda: home.writer.waiting)
     app.state.accesses = Accesses()
     app.state.hooks = Hooks(app.state.store, settings)
-    home.on_recall = partial(app.state.hooks.announce, "recall.due")
     app.state.withdrawals = Withdrawals(home, app.state.store, app.state.hooks)
     app.state.stopping = asyncio.Event()
     app.state.intake = asyncio.Lock()

@@ -14,7 +14,7 @@ from typing import Any, Final, TypeVar
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import RedirectResponse
 
-from troth.app import changes, consequences, identity, membership, recalls, telling, views
+from troth.app import changes, consequences, identity, membership, telling, views
 from troth.app.home import read_events_files
 from troth.app.serving import ServedHome
 from troth.core.errors import BadInput, Refused, TrothError
@@ -242,14 +242,14 @@ async def releases_page(request: Request) -> Response:
 async def _releases(request: Request, problem: str | None = None, status: int = 200) -> Response:
     found = await asyncio.to_thread(views.release_page, home_of(request), -1, 1_000)
     flows = await asyncio.to_thread(views.acts, home_of(request), "disclosure")
-    called_back = await asyncio.to_thread(partial(recalls.listed, home_of(request), everything=True))
+    recalls = await asyncio.to_thread(views.acts, home_of(request), "recall")
     return render(
         request,
         "operator-releases.html.j2",
         status=status,
         releases=found["items"][::-1],
         disclosures=flows[::-1],
-        recalls=called_back,
+        recalls=recalls[::-1],
         uses=_uses(request),
         problem=problem,
     )
