@@ -12,6 +12,7 @@ from tests.unit.app.handed import AFFILIATE, Hands, T
 from tests.unit.app.test_violations import USE, cheat
 from troth.app import claims, logs, proofs, releases, verifying
 from troth.app.decisions import HomeGate, open_gate
+from troth.app.violations import Shown
 from troth.core.disclosure import Disclosure, Party
 from troth.core.entries import Act
 from troth.core.errors import BadInput, Refused
@@ -52,7 +53,7 @@ class Files:
             self.write(f"openings-{number}", data) for number, data in enumerate(openings)
         ]
 
-    def show(self, release: str, proof: Path, openings: list[Path]) -> claims.Shown:
+    def show(self, release: str, proof: Path, openings: list[Path]) -> Shown:
         """The violation, from files alone: of the release only the manifest is used."""
         manifest = self.folder / release / MANIFEST
         return claims.show(proof, openings, self.log, manifest, self.policy, [self.hands.operator])
@@ -130,9 +131,9 @@ def unlogged(files: Files, *, position: int, at: int = 2 * T) -> Path:
 
 def test_a_disclosure_that_the_log_does_not_hold_is_shown_and_one_that_it_holds_is_not(files: Files) -> None:
     home, keys = files.hands.home, [files.hands.operator]
+    ghost = unlogged(files, position=1)
     link, honest = files.hands.give("a", AFFILIATE)
     files.hands.sign(honest, "a", AFFILIATE)
-    ghost = unlogged(files, position=1)
     logs.publish(home)
 
     def shown(receipt: Path, *openings: Path) -> bytes:
