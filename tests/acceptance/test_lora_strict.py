@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.support import ROOT
 from tests.unit.learning.lora.support import KEY, Shards, records
 from troth.core.shards import Plan
 
@@ -53,9 +54,11 @@ def apart(folder: Path, settings: dict[str, str], mode: str, count: int) -> dict
     """The same in a process of its own, with other settings."""
     # Threads that wait do not spin, so that other work on the machine does not slow them down a hundredfold.
     quiet = {"OMP_WAIT_POLICY": "passive", "GOMP_SPINCOUNT": "0"}
+    paths = [str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]
     done = subprocess.run(
         [sys.executable, __file__, str(folder), mode, str(count)],
-        env={**os.environ, **quiet, **settings}, capture_output=True, text=True, check=True,
+        env={**os.environ, **quiet, **settings, "PYTHONPATH": os.pathsep.join(paths)},
+        capture_output=True, text=True, check=True,
     )  # fmt: skip
     found: dict[str, object] = json.loads(done.stdout.splitlines()[-1])
     return found
