@@ -121,11 +121,16 @@ class Home(homes.Home):
 
         return models.open_model(self, name)
 
-    def unlearn(self, name: str) -> dict[str, Json]:
-        """Make a model again without what was taken back. ``made`` names the certificates that came of it."""
+    def unlearn(self, name: str, canaries: Sequence[Path] = ()) -> dict[str, Json]:
+        """Make a model again without what was taken back. ``made`` names the certificates that came of it.
+
+        Args:
+            name: the model's.
+            canaries: files of canaries, to test the marks of those who left on the model that was made.
+        """
         from troth.app import unlearning
 
-        return unlearning.unlearn(self, name)
+        return unlearning.unlearn(self, name, canaries=canaries)
 
 
 def replay(certificate: Path | str, releases: list[Path], keys: list[Path] | None = None) -> Findings:

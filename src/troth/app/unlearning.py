@@ -9,14 +9,16 @@ from typing import Any
 
 from troth.app.home import Home, instant_or_now
 from troth.app.models import all_models, backend_or_none, model_of, shown, unheard, work
+from troth.core.canary import TEST
 from troth.core.entries import Act
 from troth.core.errors import BadInput, Place
 from troth.core.events import Event, Withdraw
+from troth.core.uniformity import Uniformity
 from troth.core.values import parse_instant
 from troth.core.verify import read_envelope
 from troth.core.written import Json
 from troth.learning.honour import affected, corpus_of, honour, touched
-from troth.learning.jobs import TRAINING, Report, plan_of
+from troth.learning.jobs import TRAINING, Marks, Report, plan_of, unmarked
 from troth.learning.registry import ModelFolder
 from troth.learning.serving import backend_of
 from troth.ledger.store import clock
@@ -163,12 +165,47 @@ def plan(home: Home, name: str) -> dict[str, Json]:
     return {**{key: answer[key] for key in keys}, "parts": parts}
 
 
-def unlearn(home: Home, name: str, report: Report = unheard) -> dict[str, Json]:
+def _marks(home: Home, name: str, files: Sequence[Path]) -> Marks:
+    """Tests the marks of members that are in files of canaries, which are read and checked now."""
+    if not files:
+        return unmarked
+    from troth.app import audit, canaries, targets
+
+    campaigns = [canaries.read(one) for one in files]
+    for one in campaigns:
+        canaries.checked(canaries.history_of(home, one.campaign))
+
+    def tested(left: Sequence[str]) -> Uniformity | None:
+        found: list[float] = []
+        held = [(one, {each.subject for each in one.sets if each.role == TEST}) for one in campaigns]
+        target = targets.find(home, name, targets.Way())
+        try:
+            for campaign, subjects in held:
+                if marked := [one for one in left if one in subjects]:
+                    found += audit.uniformity(home, campaign, target, marked).p_values
+        finally:
+            target.close()
+        return Uniformity.of(found, audit.LEVEL) if found else None
+
+    return tested
+
+
+def unlearn(
+    home: Home, name: str, report: Report = unheard, canaries: Sequence[Path] = ()
+) -> dict[str, Json]:
     """Make a model again without what was taken back, to the end; also finishes what was cut off.
+
+    Args:
+        home: the home.
+        name: the model's.
+        report: told what is done.
+        canaries: files of canaries. The marks in them of those who left are tested on the model that was made, and
+            the certificate says what came of it.
 
     Raises:
         BadInput: it was trained elsewhere.
         Conflict: another process works on it.
+        Refused: the canaries prove nothing (see ``troth.core.canary.read_history``).
     """
     model = model_of(home, name)
     if model.facts.is_elsewhere:
@@ -177,5 +214,5 @@ def unlearn(home: Home, name: str, report: Report = unheard) -> dict[str, Json]:
             place=Place(name),
             remedy="take it out of use, or train it anew from a new release and register that",
         )
-    made = work(home, model, report)
+    made = work(home, model, report, _marks(home, name, canaries))
     return {**shown(home, name), "made": [str(model.path / one) for one in made]}

@@ -29,6 +29,7 @@ from troth.core.proof import parse_proof, verify_inclusion
 from troth.core.shape import Shape
 from troth.core.shards import Plan
 from troth.core.values import canonical, parse_instant
+from troth.core.uniformity import Uniformity
 from troth.core.verify import read_envelope, signed_by
 from troth.core.written import Json
 
@@ -124,6 +125,7 @@ class Certificate:
 
     ``destroyed`` counts the checkpoints from before that were destroyed (their digests stand with the parts),
     ``differences`` are the digests of what served meanwhile and was destroyed too; ``held`` names what was not.
+    ``uniformity``: of the marks of those who left, tested on the model that was made; None where none was tested.
     """
 
     model: str
@@ -152,6 +154,7 @@ class Certificate:
     clean_after: int
     replaced_after: int
     cost: Mapping[str, int]
+    uniformity: Uniformity | None = None
 
 
 def model_digest(checkpoints: Mapping[tuple[int, int], str]) -> str:
@@ -236,6 +239,7 @@ def build_statement(one: Certificate) -> bytes:
         "clean_after_ms": one.clean_after,
         "replaced_after_ms": one.replaced_after,
         "cost": dict(one.cost),
+        "uniformity": None if one.uniformity is None else one.uniformity.as_json(),
         "guards": list(GUARDS),
         "not_claimed": list(NOT_CLAIMED),
         "replay": "troth replay CERTIFICATE --release DIR",
@@ -291,7 +295,7 @@ def parse_statement(payload: bytes, source: str) -> Certificate:
 
 def _read(shape: Shape, subject: Shape) -> Certificate:
     model, frozen = shape.need("model"), shape.get("frozen")
-    training = model.get("training")
+    training, uniformity = model.get("training"), shape.get("uniformity")
     return Certificate(
         model=subject.need("name").as_text(),
         digest=_hex(subject.need("digest").need("sha256")),
@@ -322,6 +326,7 @@ def _read(shape: Shape, subject: Shape) -> Certificate:
         clean_after=shape.need("clean_after_ms").as_count(),
         replaced_after=shape.need("replaced_after_ms").as_count(),
         cost={key: shape.need("cost").need(key).as_count() for key in shape.need("cost").keys()},  # noqa: SIM118
+        uniformity=Uniformity.read(uniformity) if uniformity else None,
     )
 
 
@@ -423,6 +428,8 @@ def check_certificate(
     _check_parts(found, findings)
     _check_absence(found, leaves, findings)
     _check_ends(found, findings)
+    if found.uniformity is not None:
+        found.uniformity.check(findings)
     return found
 
 

@@ -11,7 +11,7 @@ come before the swap are taken into the same job.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -21,6 +21,8 @@ from securesystemslib.signer import CryptoSigner
 from troth.core.certificate import model_digest
 from troth.core.entries import Act
 from troth.core.errors import Corrupt, Place
+from troth.core.events import subject_of
+from troth.core.uniformity import Uniformity
 from troth.core.written import Json
 from troth.learning import corpus as corpora
 from troth.learning import registry
@@ -38,6 +40,13 @@ _LEAVES: Final = "statement.leaves"
 
 Report = Callable[[str, int, int | None], None]
 
+Marks = Callable[[Sequence[str]], Uniformity | None]
+"""Told who left, it tests their marks on the model as it is served now; None: they have none."""
+
+
+def unmarked(_left: Sequence[str]) -> None:
+    """Nobody's marks are at hand."""
+
 
 def _unheard(_what: str, _done: int, _total: int | None) -> None:
     """Progress that nobody follows."""
@@ -47,7 +56,8 @@ def _unheard(_what: str, _done: int, _total: int | None) -> None:
 class World:
     """What the work needs of the home: its ledger for reading, appending with a request id, its key, the time.
 
-    ``inclusion`` gives the public log's proof of an entry, where there is one.
+    ``inclusion`` gives the public log's proof of an entry, where there is one; ``marks`` tests the marks of those
+    who left.
     """
 
     ledger: Callable[[], Ledger]
@@ -56,6 +66,7 @@ class World:
     clock: Callable[[], int]
     report: Report = _unheard
     inclusion: Inclusion = unproved
+    marks: Marks = unmarked
 
 
 class _Superseded(Exception):
@@ -252,16 +263,19 @@ class Worker:
 
     def _state(self, state: State, job: Job) -> None:
         """Write and sign the statement. Nothing refers to it yet, so it may be written again."""
-        beside = None
-        with self.world.ledger() as ledger:
-            if job.kind == "training":
-                times = (job.started, job.replaced or job.started)
-                statement = training_statement(self.model.facts, job, self.backend, times, state.honoured)
-            else:
+        beside, facts = None, self.model.facts
+        if job.kind == "training":
+            times = (job.started, job.replaced or job.started)
+            statement = training_statement(facts, job, self.backend, times, state.honoured)
+        else:
+            with self.world.ledger() as ledger:
+                left = _left(ledger, job)
+            self.world.report("testing the marks of those who left", 0, None)
+            uniformity = self.world.marks(left)
+            with self.world.ledger() as ledger:
                 corpus = corpus_of(self.model, state)
-                facts, trained = self.model.facts, state.training
                 statement, beside = unlearning_statement(
-                    facts, trained, job, self.backend, corpus, ledger, self.world.inclusion
+                    facts, state.training, job, self.backend, corpus, ledger, self.world.inclusion, uniformity
                 )
         envelope = seal_statement(statement, self.world.signer())
         if beside is not None:
@@ -318,6 +332,18 @@ def pending_statement(model: ModelFolder) -> Path:
 def leaves_beside(certificate: Path) -> Path:
     """Where the leaves of a certificate lie, if they do not stand in it."""
     return certificate.with_name(certificate.name.removesuffix(".dsse.json") + ".leaves")
+
+
+def _left(ledger: Ledger, job: Job) -> list[str]:
+    """Whose withdrawals a job honours, as far as the ledger still says so."""
+    found = [
+        subject_of(stored.what)
+        for one in job.withdrawals
+        for position in one.positions
+        for stored in ledger.entries(position, position + 1)
+        if stored.what is not None and not isinstance(stored.what, Act)
+    ]
+    return sorted({one for one in found if one})
 
 
 def _of_job(state: State, job: Job) -> list[Difference]:

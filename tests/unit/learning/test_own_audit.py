@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from dataclasses import replace
 from pathlib import Path
 
 import pyarrow as pa
@@ -13,8 +15,12 @@ from tests.unit.app.canary_world import draw_in
 from tests.unit.learning.world import EVENTS, USE
 from troth.app import audit as audits
 from troth.app import canaries as marks
-from troth.app import models, targets, unlearning
+from troth.app import certificates, models, targets, unlearning
 from troth.core.errors import BadInput
+from troth.core.findings import Findings
+from troth.core.shape import Shape
+from troth.core.uniformity import Uniformity
+from troth.core.verify import read_envelope
 
 WAY = targets.Way()
 
@@ -67,6 +73,35 @@ def test_marks_are_found_in_a_model_and_gone_after_unlearning(tmp_path: Path) ->
     assert after.uniform
     assert min(after.p_values) > 1 / 200
     clean.close()
+
+    # Cyd stays, so of three marks two are tested; the certificate says what came of it, of nobody by name.
+    made = Path(home.unlearn("m", [canaries.path])["made"][0])  # type: ignore[arg-type, index]
+    said = json.loads(read_envelope(made.read_bytes(), "it").payload)["predicate"]["uniformity"]
+    assert said["tests"] == 2
+    assert said["uniform"]
+    found = troth.verify(made, [home.public_key_path])
+    assert found.ok
+    assert any("marks of 2 who left" in one.what for one in found.findings)
+    assert certificates.replay(made, home=home).ok
+
+
+def test_a_uniformity_that_was_made_up_is_noticed() -> None:
+    honest = Uniformity.of([0.5, 0.01, 0.7], 0.05)
+    assert honest.p_values == ("0.010000", "0.500000", "0.700000")
+    assert Uniformity.read(Shape(honest.as_json(), "it")) == honest
+    for one, level in (
+        (honest, "info"),
+        (Uniformity.of([0.001, 0.002], 0.05), "warning"),
+        (replace(honest, class_p="0.9"), "error"),
+        (replace(honest, p_values=("0.7", "0.5", "0.01")), "error"),
+        (replace(honest, p_values=("0", "0.5")), "error"),
+    ):
+        findings = Findings("certificate")
+        one.check(findings)
+        assert [each.level for each in findings.findings] == [level]
+    for wrong in ({"p_values": []}, {"p_values": ["2"]}, {"level": "low"}):
+        with pytest.raises(BadInput):
+            Uniformity.read(Shape({**honest.as_json(), **wrong}, "it"))
 
 
 def test_models_that_are_not_there(tmp_path: Path) -> None:
