@@ -90,7 +90,13 @@ def _world(home: Home, report: Report, marks: Marks) -> World:
         return home.append([act], request=request)[0]
 
     return World(
-        home.reading, append, lambda: load_signer(home.key_path), clock, report, partial(_inclusion, home), marks
+        home.reading,
+        append,
+        lambda: load_signer(home.key_path),
+        clock,
+        report,
+        partial(_inclusion, home),
+        marks,
     )
 
 
@@ -156,9 +162,7 @@ def train(  # noqa: PLR0913 - the options of one command, all by keyword
     return shown(home, name)
 
 
-def work(
-    home: Home, model: ModelFolder, report: Report = unheard, marks: Marks = unmarked
-) -> list[str]:
+def work(home: Home, model: ModelFolder, report: Report = unheard, marks: Marks = unmarked) -> list[str]:
     """Do all the work that waits on a model. Returns the certificates that came of it."""
     with model.working():
         return Worker(model, backend_of(model.facts.backend), _world(home, report, marks)).run()

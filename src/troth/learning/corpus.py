@@ -116,7 +116,9 @@ class _Names:
 
     def table(self, plan: Plan) -> pa.Table:
         keys = np.array([party_key(plan, one) for one in self._numbers], np.uint64)
-        numbers, rows = (np.concatenate([np.empty(0, np.uint32), *one]) for one in (self._parties, self._rows))
+        numbers, rows = (
+            np.concatenate([np.empty(0, np.uint32), *one]) for one in (self._parties, self._rows)
+        )
         parties = keys[numbers] if len(keys) else np.empty(0, np.uint64)
         order = np.lexsort((rows, parties))
         parties, rows = parties[order], rows[order]
@@ -320,7 +322,9 @@ class Chosen:
         found = corpus.rows.select(["id", "at", "size", "check"]).take(pa.array(places))
         self.ids: list[str] = found["id"].to_pylist()
         self._corpus = corpus
-        self._spans: tuple[list[int], ...] = tuple(found[name].to_pylist() for name in ("at", "size", "check"))
+        self._spans: tuple[list[int], ...] = tuple(
+            found[name].to_pylist() for name in ("at", "size", "check")
+        )
 
     def __len__(self) -> int:
         return len(self.ids)
