@@ -26,6 +26,7 @@ from typing import Any
 import click
 import httpx2
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
 
@@ -88,7 +89,9 @@ def _schema() -> pa.Schema:
     return pa.schema(list(kinds.items()))
 
 
-def _records(draw: np.random.Generator, words: Any, members: list[str], rows: range) -> pa.Table:
+def _records(
+    draw: np.random.Generator, words: npt.NDArray[np.object_], members: list[str], rows: range
+) -> pa.Table:
     # By Zipf's law (the chance of a word is in proportion to 1 / rank^1.1); about 6 letters to a word.
     each = _BODY // 6
     chances = np.cumsum(1 / np.arange(1, _WORDS + 1) ** 1.1)

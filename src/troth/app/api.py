@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 from troth.app import home as homes
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     import pyarrow as pa
 
     from troth.app.decisions import Explanation, HomeGate

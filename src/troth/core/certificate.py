@@ -28,8 +28,8 @@ from troth.core.policy import NONE, Policy, check_note
 from troth.core.proof import parse_proof, verify_inclusion
 from troth.core.shape import Shape
 from troth.core.shards import Plan
-from troth.core.values import canonical, parse_instant
 from troth.core.uniformity import Uniformity
+from troth.core.values import canonical, parse_instant
 from troth.core.verify import read_envelope, signed_by
 from troth.core.written import Json
 

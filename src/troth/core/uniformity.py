@@ -75,7 +75,8 @@ class Uniformity:
         elif not self.is_uniform:
             findings.warning(
                 f"the marks of {len(values)} who left are found in the model more than chance would have it"
-                f" (p = {self.class_p}): perhaps somebody quoted them; in {float(self.level):.0%} of cases it is chance",
+                f" (p = {self.class_p}): somebody may have quoted them; in {float(self.level):.0%} of cases it is"
+                " chance",
                 "uniformity",
             )
         else:

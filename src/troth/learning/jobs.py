@@ -268,14 +268,11 @@ class Worker:
             times = (job.started, job.replaced or job.started)
             statement = training_statement(facts, job, self.backend, times, state.honoured)
         else:
-            with self.world.ledger() as ledger:
-                left = _left(ledger, job)
-            self.world.report("testing the marks of those who left", 0, None)
-            uniformity = self.world.marks(left)
+            self._test_marks(job)
             with self.world.ledger() as ledger:
                 corpus = corpus_of(self.model, state)
                 statement, beside = unlearning_statement(
-                    facts, state.training, job, self.backend, corpus, ledger, self.world.inclusion, uniformity
+                    facts, state.training, job, self.backend, corpus, ledger, self.world.inclusion
                 )
         envelope = seal_statement(statement, self.world.signer())
         if beside is not None:
@@ -284,6 +281,18 @@ class Worker:
         with self.model.changing() as changed:
             if changed.job is not None:
                 changed.job.statement = hashlib.sha256(envelope).hexdigest()
+
+    def _test_marks(self, job: Job) -> None:
+        """Ask the model that is served now for the marks of those who left; what came of it is kept."""
+        if job.uniformity is None:
+            with self.world.ledger() as ledger:
+                left = _left(ledger, job)
+            found = self.world.marks(left)
+            if found is not None:
+                job.uniformity = found.as_json()
+                with self.model.changing() as changed:
+                    if changed.job is not None:
+                        changed.job.uniformity = job.uniformity
 
     def _publish(self, job: Job) -> None:
         """Record the statement in the ledger (the same request again is the same entry) and put it in its place."""

@@ -24,6 +24,7 @@ from troth.core.certificate import (
     to_the_hour,
 )
 from troth.core.manifest import STATEMENT_TYPE
+from troth.core.shape import Shape
 from troth.core.uniformity import Uniformity
 from troth.core.values import canonical, format_instant
 from troth.learning.backend import Backend, packages
@@ -136,7 +137,6 @@ def unlearning_statement(
     corpus: Corpus,
     ledger: Ledger,
     inclusion: Inclusion = unproved,
-    uniformity: Uniformity | None = None,
 ) -> tuple[bytes, bytes | None]:
     """The canonical bytes of the certificate of a finished job, and the leaves that lie beside it, where they do.
 
@@ -193,7 +193,7 @@ def unlearning_statement(
         clean_after=max((one.clean - one.received) // _MILLISECOND for one in job.withdrawals),
         replaced_after=max(((job.replaced or 0) - one.received) // _MILLISECOND for one in job.withdrawals),
         cost=_cost(facts, corpus, job),
-        uniformity=uniformity,
+        uniformity=Uniformity.read(Shape(job.uniformity, facts.name)) if job.uniformity else None,
     )
     packed = None if inside else b"".join((*sorted(leaves), *sorted(earlier)))
     return _proved(certificate, inclusion), packed

@@ -79,9 +79,9 @@ def test_marks_are_found_in_a_model_and_gone_after_unlearning(tmp_path: Path) ->
     said = json.loads(read_envelope(made.read_bytes(), "it").payload)["predicate"]["uniformity"]
     assert said["tests"] == 2
     assert said["uniform"]
-    found = troth.verify(made, [home.public_key_path])
-    assert found.ok
-    assert any("marks of 2 who left" in one.what for one in found.findings)
+    checked = troth.verify(made, [home.public_key_path])
+    assert checked.ok
+    assert any("marks of 2 who left" in one.what for one in checked.findings)
     assert certificates.replay(made, home=home).ok
 
 
@@ -99,7 +99,8 @@ def test_a_uniformity_that_was_made_up_is_noticed() -> None:
         findings = Findings("certificate")
         one.check(findings)
         assert [each.level for each in findings.findings] == [level]
-    for wrong in ({"p_values": []}, {"p_values": ["2"]}, {"level": "low"}):
+    wrongs: list[dict[str, object]] = [{"p_values": []}, {"p_values": ["2"]}, {"level": "low"}]
+    for wrong in wrongs:
         with pytest.raises(BadInput):
             Uniformity.read(Shape({**honest.as_json(), **wrong}, "it"))
 
