@@ -127,11 +127,10 @@ def test_wrong_order(world: World) -> None:
 
 def redone_on(world: World, change: Callable[[Any], Any]) -> Path:
     """Made again on a base that is not what its digest says."""
-    from troth.learning.lora import learner
+    from troth.learning.lora.base import load_model
 
-    real = learner.load_model
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(learner, "load_model", lambda *args: change(real(*args)))
+        patch.setattr("troth.learning.lora.learner.load_model", lambda *args: change(load_model(*args)))
         return left(world)
 
 
