@@ -8,8 +8,6 @@ from typing import TYPE_CHECKING, Any
 from troth.app import home as homes
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     import pyarrow as pa
 
     from troth.app.decisions import Explanation, HomeGate
@@ -123,16 +121,14 @@ class Home(homes.Home):
 
         return models.open_model(self, name)
 
-    def unlearn(self, name: str, canaries: Sequence[Path] = ()) -> dict[str, Json]:
+    def unlearn(self, name: str, canaries: Path | str | None = None) -> dict[str, Json]:
         """Make a model again without what was taken back. ``made`` names the certificates that came of it.
 
-        Args:
-            name: the model's.
-            canaries: files of canaries, to test the marks of those who left on the model that was made.
+        With a campaign's file of ``canaries`` the marks of those who left are tested again, for the certificate.
         """
         from troth.app import unlearning
 
-        return unlearning.unlearn(self, name, canaries=canaries)
+        return unlearning.unlearn(self, name, canaries=None if canaries is None else Path(canaries))
 
 
 def replay(certificate: Path | str, releases: list[Path], keys: list[Path] | None = None) -> Findings:

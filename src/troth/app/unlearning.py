@@ -10,17 +10,15 @@ from typing import Any
 
 from troth.app.home import Home, instant_or_now
 from troth.app.models import all_models, backend_or_none, model_of, shown, unheard, work
-from troth.core.canary import TEST
 from troth.core.entries import Act
 from troth.core.errors import BadInput, Place
-from troth.core.events import Event, Withdraw
-from troth.core.uniformity import Uniformity
+from troth.core.events import Event, Withdraw, subject_of
 from troth.core.values import parse_instant
 from troth.core.verify import read_envelope
 from troth.core.written import Json
 from troth.learning.honour import affected, corpus_of, honour, touched
-from troth.learning.jobs import TRAINING, Marks, Report, plan_of, unmarked
-from troth.learning.registry import ModelFolder
+from troth.learning.jobs import TRAINING, Marks, Report, plan_of
+from troth.learning.registry import Job, ModelFolder
 from troth.learning.serving import backend_of
 from troth.ledger.store import clock
 
@@ -166,47 +164,20 @@ def plan(home: Home, name: str) -> dict[str, Json]:
     return {**{key: answer[key] for key in keys}, "parts": parts}
 
 
-def _marks(home: Home, name: str, files: Sequence[Path]) -> Marks:
-    """Tests the marks of members that are in files of canaries, which are read and checked now."""
-    if not files:
-        return unmarked
-    from troth.app import audit, canaries, targets
-
-    campaigns = [canaries.read(one) for one in files]
-    for one in campaigns:
-        canaries.checked(canaries.history_of(home, one.campaign))
-
-    def tested(left: Sequence[str]) -> Uniformity | None:
-        found: list[float] = []
-        held = [(one, {each.subject for each in one.sets if each.role == TEST}) for one in campaigns]
-        target = targets.find(home, name, targets.Way())
-        try:
-            for campaign, subjects in held:
-                if marked := [one for one in left if one in subjects]:
-                    found += audit.uniformity(home, campaign, target, marked).p_values
-        finally:
-            target.close()
-        return Uniformity.of(found, audit.LEVEL) if found else None
-
-    return tested
-
-
-def unlearn(
-    home: Home, name: str, report: Report = unheard, canaries: Sequence[Path] = ()
-) -> dict[str, Json]:
+def unlearn(home: Home, name: str, report: Report = unheard, canaries: Path | None = None) -> dict[str, Json]:
     """Make a model again without what was taken back, to the end; also finishes what was cut off.
 
     Args:
         home: the home.
-        name: the model's.
+        name: of the model.
         report: told what is done.
-        canaries: files of canaries. The marks in them of those who left are tested on the model that was made, and
-            the certificate says what came of it.
+        canaries: a campaign's file of keys, where whoever holds it is at hand: the marks of those who left are
+            tested again on the model that comes out, and the certificate says whether they look like chance.
 
     Raises:
-        BadInput: it was trained elsewhere.
+        BadInput: it was trained elsewhere, or the file holds no campaign.
         Conflict: another process works on it.
-        Refused: the canaries prove nothing (see ``troth.core.canary.read_history``).
+        Refused: the campaign proves nothing.
     """
     model = model_of(home, name)
     if model.facts.is_elsewhere:
@@ -217,3 +188,38 @@ def unlearn(
         )
     made = work(home, model, report, _marks(home, name, canaries))
     return {**shown(home, name), "made": [str(model.path / one) for one in made]}
+
+
+def _marks(home: Home, name: str, file: Path | None) -> Marks | None:
+    """What tests the marks of a job's members on the model that is served since."""
+    if file is None:
+        return None
+    from troth.app import audit, canaries, targets
+
+    held = canaries.read(file)
+    canaries.checked(canaries.history_of(home, held.campaign))  # before anything is done again
+
+    def test(job: Job) -> dict[str, Json] | None:
+        gone = _subjects(home, job)
+        if not any(one.subject in gone for one in held.sets):
+            return None
+        target = targets.find(home, name, targets.Way())
+        try:
+            return audit.uniformity(home, held, target, sorted(gone)).as_json()
+        finally:
+            target.close()
+
+    return test
+
+
+def _subjects(home: Home, job: Job) -> set[str]:
+    """Whose withdrawals a job honours."""
+    with home.reading() as ledger:
+        events = [
+            stored.what
+            for one in job.withdrawals
+            for at in one.positions
+            for stored in ledger.entries(at, at + 1)
+        ]
+    found = {subject_of(one) for one in events if not isinstance(one, Act)}
+    return {one for one in found if one is not None}

@@ -236,14 +236,13 @@ def generate(
 @click.option("--plan-only", is_flag=True, help="Say what would be redone, and do nothing.")
 @click.option(
     "--canaries",
-    multiple=True,
     type=click.Path(path_type=Path),
     metavar="FILE",
-    help="Canaries: the marks of those who left are tested on the new model, for the certificate.",
+    help="A campaign's keys: test the marks of those who left again, for the certificate.",
 )
 @as_json
 @click.pass_obj
-def unlearn(path: str, name: str, plan_only: bool, canaries: tuple[Path, ...], json_: bool) -> None:
+def unlearn(path: str, name: str, plan_only: bool, canaries: Path | None, json_: bool) -> None:
     """Make a model again without what was taken back, and certify it. Also finishes what was cut off."""
     from troth.app import unlearning
 

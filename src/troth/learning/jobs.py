@@ -11,7 +11,7 @@ come before the swap are taken into the same job.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -21,8 +21,6 @@ from securesystemslib.signer import CryptoSigner
 from troth.core.certificate import model_digest
 from troth.core.entries import Act
 from troth.core.errors import Corrupt, Place
-from troth.core.events import subject_of
-from troth.core.uniformity import Uniformity
 from troth.core.written import Json
 from troth.learning import corpus as corpora
 from troth.learning import registry
@@ -30,7 +28,14 @@ from troth.learning.backend import Backend, Work
 from troth.learning.corpus import CORPUS_FOLDER, Corpus, Files, Part
 from troth.learning.honour import corpus_of, honour, subtracts, touched
 from troth.learning.registry import Checkpoint, Difference, Job, ModelFolder, Redone, State
-from troth.learning.statements import Inclusion, digest_of, training_statement, unlearning_statement, unproved
+from troth.learning.statements import (
+    Besides,
+    Inclusion,
+    digest_of,
+    training_statement,
+    unlearning_statement,
+    unproved,
+)
 from troth.ledger.store import Ledger, Receipt
 from troth.release.sign import seal_statement
 
@@ -39,25 +44,24 @@ _STATEMENT: Final = "statement.dsse.json"
 _LEAVES: Final = "statement.leaves"
 
 Report = Callable[[str, int, int | None], None]
-
-Marks = Callable[[Sequence[str]], Uniformity | None]
-"""Told who left, it tests their marks on the model as it is served now; None: they have none."""
-
-
-def unmarked(_left: Sequence[str]) -> None:
-    """Nobody's marks are at hand."""
+Marks = Callable[[Job], Mapping[str, Json] | None]
+"""What tests of the marks of those who left find in the model that came out."""
 
 
 def _unheard(_what: str, _done: int, _total: int | None) -> None:
     """Progress that nobody follows."""
 
 
+def _unmarked(_job: Job) -> None:
+    """Nobody's marks are at hand."""
+
+
 @dataclass(frozen=True, slots=True)
 class World:
     """What the work needs of the home: its ledger for reading, appending with a request id, its key, the time.
 
-    ``inclusion`` gives the public log's proof of an entry, where there is one; ``marks`` tests the marks of those
-    who left.
+    ``inclusion`` gives the public log's proof of an entry, where there is one; ``marks`` tests the canaries of
+    those who left, where somebody who holds them asked for it.
     """
 
     ledger: Callable[[], Ledger]
@@ -66,7 +70,7 @@ class World:
     clock: Callable[[], int]
     report: Report = _unheard
     inclusion: Inclusion = unproved
-    marks: Marks = unmarked
+    marks: Marks = _unmarked
 
 
 class _Superseded(Exception):
@@ -263,16 +267,17 @@ class Worker:
 
     def _state(self, state: State, job: Job) -> None:
         """Write and sign the statement. Nothing refers to it yet, so it may be written again."""
-        beside, facts = None, self.model.facts
-        if job.kind == "training":
-            times = (job.started, job.replaced or job.started)
-            statement = training_statement(facts, job, self.backend, times, state.honoured)
-        else:
-            self._test_marks(job)
-            with self.world.ledger() as ledger:
+        beside = None
+        besides = Besides(self.world.inclusion, None if job.kind == "training" else self.world.marks(job))
+        with self.world.ledger() as ledger:
+            if job.kind == "training":
+                times = (job.started, job.replaced or job.started)
+                statement = training_statement(self.model.facts, job, self.backend, times, state.honoured)
+            else:
                 corpus = corpus_of(self.model, state)
+                facts, trained = self.model.facts, state.training
                 statement, beside = unlearning_statement(
-                    facts, state.training, job, self.backend, corpus, ledger, self.world.inclusion
+                    facts, trained, job, self.backend, corpus, ledger, besides
                 )
         envelope = seal_statement(statement, self.world.signer())
         if beside is not None:
@@ -281,18 +286,6 @@ class Worker:
         with self.model.changing() as changed:
             if changed.job is not None:
                 changed.job.statement = hashlib.sha256(envelope).hexdigest()
-
-    def _test_marks(self, job: Job) -> None:
-        """Ask the model that is served now for the marks of those who left; what came of it is kept."""
-        if job.uniformity is None:
-            with self.world.ledger() as ledger:
-                left = _left(ledger, job)
-            found = self.world.marks(left)
-            if found is not None:
-                job.uniformity = found.as_json()
-                with self.model.changing() as changed:
-                    if changed.job is not None:
-                        changed.job.uniformity = job.uniformity
 
     def _publish(self, job: Job) -> None:
         """Record the statement in the ledger (the same request again is the same entry) and put it in its place."""
@@ -341,18 +334,6 @@ def pending_statement(model: ModelFolder) -> Path:
 def leaves_beside(certificate: Path) -> Path:
     """Where the leaves of a certificate lie, if they do not stand in it."""
     return certificate.with_name(certificate.name.removesuffix(".dsse.json") + ".leaves")
-
-
-def _left(ledger: Ledger, job: Job) -> list[str]:
-    """Whose withdrawals a job honours, as far as the ledger still says so."""
-    found = [
-        subject_of(stored.what)
-        for one in job.withdrawals
-        for position in one.positions
-        for stored in ledger.entries(position, position + 1)
-        if stored.what is not None and not isinstance(stored.what, Act)
-    ]
-    return sorted({one for one in found if one})
 
 
 def _of_job(state: State, job: Job) -> list[Difference]:

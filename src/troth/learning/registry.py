@@ -166,7 +166,6 @@ class Job:
     forgotten: int | None = None
     destroyed: list[list[str]] | None = None
     held: list[str] = field(default_factory=list)
-    uniformity: dict[str, Json] | None = None
     statement: str | None = None
 
     def name_of(self, part: Part) -> str:
