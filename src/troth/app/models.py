@@ -6,11 +6,12 @@ import csv
 import json
 import secrets
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
-from troth.app import logs
+from troth.app import lineage, logs
 from troth.app.holds import model_holds, model_seals
 from troth.app.home import Home
 from troth.core.entries import Act
@@ -21,7 +22,7 @@ from troth.core.written import Json
 from troth.learning import corpus as corpora
 from troth.learning.backend import Backend
 from troth.learning.honour import honour
-from troth.learning.jobs import Report, Worker, World, begin
+from troth.learning.jobs import Marks, Report, Worker, World, begin
 from troth.learning.registry import (
     ELSEWHERE,
     Facts,
@@ -85,13 +86,14 @@ def backend_or_none(model: ModelFolder) -> Backend | None:
     return None if model.facts.is_elsewhere else backend_of(model.facts.backend)
 
 
-def _world(home: Home, report: Report) -> World:
+def _world(home: Home, report: Report, marks: Marks | None) -> World:
     def append(act: Act, request: str) -> Receipt:
         return home.append([act], request=request)[0]
 
-    return World(
+    made = World(
         home.reading, append, lambda: load_signer(home.key_path), clock, report, partial(_inclusion, home)
     )
+    return made if marks is None else replace(made, marks=marks)
 
 
 def _inclusion(home: Home, position: int) -> str | None:
@@ -139,13 +141,28 @@ def train(  # noqa: PLR0913 - the options of one command, all by keyword
         BadInput: the model is there already, or an option cannot be.
     """
     check_name(name)
+    with lineage.run(home, "train", None, *lineage.of_folders(home, releases), backend=backend) as told:
+        made = _train(home, releases, name, (backend, shards, slices, options or {}), members, report)
+        told.made({"namespace": "troth", "name": f"models/{name}"}, releases=len(releases))
+    return made
+
+
+def _train(
+    home: Home,
+    releases: Sequence[Path],
+    name: str,
+    asked: tuple[str, int | None, int | None, Mapping[str, Json]],
+    members: Path | None,
+    report: Report,
+) -> dict[str, Json]:
+    backend, shards, slices, options = asked
     path = models_path(home) / name
     if not path.exists():
         kind = backend_of(backend)
         frozen, classes = read_members(members) if members is not None else (NOTHING_FROZEN, 1)
         many = shards or SHARDS[backend], slices or max(classes, SLICES[backend])
         plan = Plan(secrets.token_bytes(KEY_BYTES), *many, classes)
-        configuration = kind.configure(options or {})
+        configuration = kind.configure(options)
         _create(home, path, releases, (backend, configuration, plan, frozen), report)
     elif model_of(home, name).state().entry is not None:
         raise BadInput(
@@ -156,10 +173,10 @@ def train(  # noqa: PLR0913 - the options of one command, all by keyword
     return shown(home, name)
 
 
-def work(home: Home, model: ModelFolder, report: Report = unheard) -> list[str]:
+def work(home: Home, model: ModelFolder, report: Report = unheard, marks: Marks | None = None) -> list[str]:
     """Do all the work that waits on a model. Returns the certificates that came of it."""
     with model.working():
-        return Worker(model, backend_of(model.facts.backend), _world(home, report)).run()
+        return Worker(model, backend_of(model.facts.backend), _world(home, report, marks)).run()
 
 
 def _create(
