@@ -17,6 +17,7 @@ from tests.unit.cli.running import done, troth
 from tests.unit.learning.test_endpoint import Server
 
 SIZE = 50
+FINE: tuple[int, dict[str, str]] = (200, {})
 
 
 class Knowing(Server):
@@ -52,7 +53,7 @@ def test_text_alone(url: str, tmp_path: Path) -> None:
     home, canaries = drawn(tmp_path, score="reply-matches-v1", carrier="reply", size=SIZE)
     Knowing.known = mark_of(home, canaries)
     ask = _command(url, canaries.path, tmp_path, "--text-only")
-    Server.answers = [*[(200, {})] * 10, (401, {})]
+    Server.answers = [FINE] * 10 + [(401, {})]
     cut = troth(*ask, "--yes", home=home.path)
     assert cut.status == 1
     assert "this asks 64 requests" in cut.err
@@ -72,7 +73,7 @@ def test_text_alone(url: str, tmp_path: Path) -> None:
 def test_log_probabilities(url: str, tmp_path: Path) -> None:
     home, canaries = drawn(tmp_path, size=SIZE)
     ask = _command(url, canaries.path, tmp_path, "--yes")
-    Server.answers = [(200, {}), (401, {})]
+    Server.answers = [FINE, (401, {})]
     cut = troth(*ask, home=home.path)
     assert "this asks 2 requests" in cut.err
     assert cut.status == 1
