@@ -8,16 +8,16 @@ import secrets
 import shutil
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, TypeAlias, TypeGuard
 
 import ibis
 import ibis.expr.types as ir
 import pyarrow as pa
 
-from troth.app import folds
+from troth.app import folds, lineage
 from troth.app.crowd import LedgerPeople
 from troth.app.home import Home, instant_or_now
 from troth.core.decide import Decision, decide
@@ -26,10 +26,12 @@ from troth.core.reasons import VERDICTS
 from troth.core.values import Record, Use, check_instant
 from troth.core.written import Json
 from troth.gate import duck, spark, tables
+from troth.gate.addresses import is_address, read_address
 from troth.gate.gate import SPARK, Gate, Source, Summary, open_records, summarise
 from troth.gate.kept import Kept
 from troth.gate.plan import SmallSide, allowed, decided
 from troth.gate.sources import parquet_files
+from troth.gate.tables import Pinned
 from troth.intake.marks import Marks
 
 if TYPE_CHECKING:
@@ -64,7 +66,12 @@ class HomeGate:
         self._kept = None if keep is None else Kept(keep)
         self._gate = gate
         self.question = question
-        self._prepared: dict[tuple[str | None, Stamps], tuple[ir.Table, SmallSide]] = {}
+        self._prepared: dict[tuple[Hashable, Stamps], tuple[ir.Table, SmallSide]] = {}
+
+    @property
+    def home(self) -> Home:
+        """The home whose ledger it asks."""
+        return self._home
 
     @property
     def gate(self) -> Gate:
@@ -78,13 +85,13 @@ class HomeGate:
 
     def decide(self, source: Source | None = None) -> ir.Table:
         """The records with their verdicts, lazily: an Ibis table; see ``troth.gate.gate.Gate.decide``."""
-        if source is not None and not isinstance(source, str | Path):
+        if not _is_read_here(source):
             return self._gate.decide(source)
         return decided(*self._prepare(source))
 
     def allowed(self, source: Source | None = None) -> ir.Table:
         """The allowed records alone, lazily; see ``troth.gate.gate.Gate.allowed``."""
-        if source is not None and not isinstance(source, str | Path):
+        if not _is_read_here(source):
             return self._gate.allowed(source)
         return allowed(*self._prepare(source))
 
@@ -93,8 +100,10 @@ class HomeGate:
         return decided(records, self._prepare(source)[1])
 
     def _prepare(self, source: Source | None) -> tuple[ir.Table, SmallSide]:
+        source = at_one_version(self._home, source)
         # The small side knows just the records that it was made for: other files, another small side.
-        key = (None if source is None else str(source), stamps_of(self._home, source))
+        named = source.key if isinstance(source, Pinned) else None if source is None else str(source)
+        key = (named, stamps_of(self._home, source))
         if key not in self._prepared:
             records = self.records(source)
             self._prepared = {key: (records, self._small_side(records))}
@@ -109,7 +118,10 @@ class HomeGate:
 
     def summary(self, source: Source | None = None) -> Summary:
         """Counts by verdict and reason."""
-        return summarise(self.decide(source))
+        with lineage.deciding(self, "decide", source) as told:
+            summary = summarise(self.decide(source))
+            told.counted(summary.verdicts, summary.first_reasons)
+        return summary
 
     def release(self, out: Path | str, source: Source | None = None) -> Built:
         """Build a sealed release of what this question allows; see ``troth.app.releases.build_from``."""
@@ -181,8 +193,16 @@ def is_on_spark(home: Home, source: Source | None) -> bool:
     return home.config.engine == SPARK
 
 
+def _is_read_here(source: Source | None) -> TypeGuard[str | Path | Pinned | None]:
+    """Whether a source is opened by its name, not handed over as a table."""
+    return source is None or isinstance(source, str | Path | Pinned)
+
+
 def bound(home: Home, source: Source) -> Source:
-    """A path becomes a table on the home's engine; anything else stays what it is."""
+    """What is opened by its name becomes a table on the home's engine; anything else stays what it is."""
+    source = at_one_version(home, source)
+    if isinstance(source, Pinned):
+        return open_records(duck.read_pinned(source, home.config.threads, home.config.memory))
     if isinstance(source, str | Path):
         return open_records(read_parquet(home, source))
     return source
@@ -194,15 +214,6 @@ def read_parquet(home: Home, source: str | Path) -> ir.Table:
     Raises:
         BadInput: no such file, or no Parquet.
     """
-    if tables.is_table(source):
-        rows = tables.pin(str(source)).rows
-        if home.config.engine == SPARK:
-            raise BadInput(
-                "is a Delta table, which is read by DuckDB here",
-                place=Place(str(source)),
-                remedy="give Spark a frame of it: spark.read.format('delta')",
-            )
-        return duck.read_dataset(rows, home.config.threads, home.config.memory)
     read = spark.read_parquet if home.config.engine == SPARK else duck.read_parquet
     return read(source, home.config.threads, home.config.memory)
 
@@ -215,14 +226,24 @@ def files_of(home: Home, source: Source | None) -> list[Path]:
     """The files that records come from, as far as they come from files."""
     if source is None:
         return [*sorted(home.records_path.glob("*.parquet")), *Marks(home.records_path).files()]
-    if tables.is_table(source):
-        return []
     return parquet_files(source) if isinstance(source, str | Path) else []
 
 
-def at_one_version(source: Source | None) -> Source | None:
-    """The same source; of a table that keeps its history, by the name of the version that is its newest now."""
-    return tables.pin(str(source)).name if tables.is_table(source) else source
+def at_one_version(home: Home, source: Source | None) -> Source | None:
+    """The same source; a table elsewhere that is called by its name: as it is now.
+
+    Raises:
+        BadInput: there is no such table; or Spark is to decide, which has readers of its own for such tables.
+    """
+    if not isinstance(source, str) or not is_address(source):
+        return source
+    if home.config.engine == SPARK:
+        raise BadInput(
+            "is read by DuckDB here",
+            place=Place(read_address(source).shown),
+            remedy="give Spark a frame of it, such as spark.read.format('delta').load(…), from Python",
+        )
+    return tables.pin(source, home.path)
 
 
 def stamps_of(home: Home, source: Source | None) -> Stamps:
@@ -290,7 +311,9 @@ def numbered(home: Home, source: Source | None, columns: Sequence[str]) -> ir.Ta
     if source is None:
         files = sorted(home.records_path.glob("*.parquet"))
         return open_records(_marked(home, duck.numbered(files, columns, *limits))) if files else None
-    if isinstance(source, str | Path) and not tables.is_table(source):
+    if isinstance(source, Pinned) and isinstance(source.rows, tables.Copy):
+        return open_records(duck.numbered([source.rows.path], columns, *limits))
+    if isinstance(source, str | Path):
         return open_records(duck.numbered(parquet_files(source), columns, *limits))
     return None
 
@@ -430,6 +453,13 @@ def check(gate: HomeGate, ids: pa.Table, source: Source | None = None, limit: in
     Raises:
         BadInput: two records share an id that is asked about.
     """
+    with lineage.deciding(gate, "check", source) as told:
+        checked = _check(gate, ids, source, limit)
+        told.counted(checked.verdicts)
+    return checked
+
+
+def _check(gate: HomeGate, ids: pa.Table, source: Source | None, limit: int | None) -> Checked:
     numbered = ids.append_column("row", pa.array(range(1, ids.num_rows + 1), pa.int64()))
     rows = ibis.memtable(numbered)
     wanted = rows.select(rows.id).distinct()

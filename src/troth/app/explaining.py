@@ -14,6 +14,7 @@ from troth.app.resuming import Settings
 from troth.core.values import Use, format_instant
 from troth.core.written import Json
 from troth.gate import spark
+from troth.gate.addresses import is_address
 from troth.gate.gate import open_records
 from troth.gate.kept import Kept
 from troth.gate.plan import decided
@@ -41,7 +42,7 @@ def explain_plan(
     records = open_records(records_of(home) if source is None else bound(home, source), home.config.engine)
     asked = gate.gate.ask(records)
     plan = decided(records, asked.small_side(in_memory([], SPANS), in_memory([], WINDOWS), 0))
-    files = files_of(home, source)
+    files = [] if is_address(source) else files_of(home, source)
     config = home.config
     answer: dict[str, Json] = {
         "purpose": use.purpose,

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from troth.app import outside, resuming
+from troth.app import lineage, outside, resuming
 from troth.app.decisions import HomeGate, Progress, numbered_in, open_gate, records_in
 from troth.app.home import Home, instant_or_now
 from troth.app.resuming import Part, Settings, Work
@@ -135,8 +135,10 @@ def write_verdicts(
             table = run.gate.decide_alike(records_in(home, source, part.files), source)
             outside.write_part(table, paths[part.number])
 
-        run.work.run(lambda part: paths[part.number].exists(), work)
-        rows = outside.join_parts([paths[part.number] for part in run.work.parts], out)
+        with lineage.deciding(run.gate, "decide", source) as told:
+            run.work.run(lambda part: paths[part.number].exists(), work)
+            rows = outside.join_parts([paths[part.number] for part in run.work.parts], out)
+            told.made(lineage.dataset(out))
         run.work.end()
         return rows
 

@@ -16,8 +16,11 @@ import pyarrow.ipc
 import pyarrow.json
 import pyarrow.parquet as pq
 
+from troth.app import lineage
 from troth.app.decisions import HomeGate
 from troth.core.errors import BadInput, Place
+from troth.core.written import Json
+from troth.gate import sinks
 from troth.gate.duck import batches
 from troth.gate.gate import Source
 
@@ -125,7 +128,10 @@ def write_verdicts(gate: HomeGate, source: Source | None, path: Path) -> int:
 
     Columns: id, verdict, reason, party, judged, codes (see ``troth.gate.plan.decided``).
     """
-    return _write_private(gate.decide(source).select(*VERDICT_COLUMNS), path)
+    with lineage.deciding(gate, "decide", source) as told:
+        written = _write_private(gate.decide(source).select(*VERDICT_COLUMNS), path)
+        told.made(lineage.dataset(path))
+    return written
 
 
 def write_part(decided: ir.Table, path: Path) -> int:
@@ -143,6 +149,27 @@ def join_parts(parts: Sequence[Path], path: Path) -> int:
                 yield from file.iter_batches(_ROWS)
 
     return _write_batches(batches_of(), schema, path)
+
+
+def give_verdicts(gate: HomeGate, source: Source | None, target: Path | str) -> dict[str, Json]:
+    """Write every verdict to a file or, by its name, to a table elsewhere: the JSON of ``troth decide --out``."""
+    if isinstance(target, Path):
+        return {"records": write_verdicts(gate, source, target), "path": str(target)}
+    sunk = sink_verdicts(gate, source, target)
+    return {"records": sunk.rows, "path": sunk.name, "version": sunk.version}
+
+
+def sink_verdicts(gate: HomeGate, source: Source | None, target: str) -> sinks.Sunk:
+    """Write every verdict to a table elsewhere, whole or not at all; columns as of ``write_verdicts``.
+
+    Verdicts tell who chose what: who may read the table is for its owner to see to.
+    """
+    with lineage.deciding(gate, "decide", source) as told:
+        table = gate.decide(source).select(*VERDICT_COLUMNS)
+        schema = table.schema().to_pyarrow()
+        sunk = sinks.write(target, (batch.cast(schema) for batch in batches(table, _ROWS)), schema)
+        told.made(lineage.dataset(target))
+    return sunk
 
 
 def write_left_out(decided: ir.Table, path: Path) -> int:

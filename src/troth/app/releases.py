@@ -18,7 +18,7 @@ import ibis.expr.types as ir
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from troth.app import longruns, membersets, outside
+from troth.app import lineage, longruns, membersets, outside
 from troth.app.decisions import (
     HomeGate,
     Progress,
@@ -38,8 +38,9 @@ from troth.core.manifest import File, Manifest
 from troth.core.rows import FIELDS
 from troth.core.values import Use, format_instant
 from troth.core.written import Json
-from troth.gate import duck, tables
+from troth.gate import duck
 from troth.gate.gate import TALLIED, Source, Summary, Tally
+from troth.gate.tables import Pinned
 from troth.ledger.store import Ledger, clock
 from troth.release.check import KIND, read_manifest, verify_release
 from troth.release.columns import BATCH_ROWS
@@ -173,13 +174,44 @@ def build_from(  # noqa: PLR0913 - the options of one command, all by keyword
             remedy="name another place",
         )
     release = name or new_name()
-    source = at_one_version(source)
+    source = at_one_version(home, source)
+    with lineage.deciding(gate, "release", source) as told:
+        built = _build(
+            home, gate, out, (release, source, left_out), pinned=pinned, with_set=with_set, run=run
+        )
+        manifest = built.sealed.manifest
+        told.counted(manifest.verdicts, manifest.first_reasons)
+        told.made(
+            lineage.of_release(manifest.release),
+            release=manifest.release,
+            manifest=built.sealed.manifest_digest,
+            rows=manifest.rows,
+            members=manifest.members,
+            rowRoot=manifest.row_root,
+            setRoot=manifest.set_root,
+        )
+    return built
+
+
+def _build(
+    home: Home,
+    gate: HomeGate,
+    out: Path,
+    asked: tuple[str, Source | None, Path | None],
+    *,
+    pinned: bool,
+    with_set: bool,
+    run: longruns.Opened | None,
+) -> Built:
+    release, source, left_out = asked
     recorded: list[int] = []
     before = stamps_of(home, source)
 
     def commit(manifest: Manifest, digest: str) -> None:
         if stamps_of(home, source) != before:
             raise Conflict("the records changed while the release was built", remedy="repeat")
+        if isinstance(source, Pinned):
+            source.check()
         if left_out is not None:
             outside.write_left_out(gate.decide(source), left_out)
         recorded.append(_record(home, manifest, digest, pinned))
@@ -188,9 +220,7 @@ def build_from(  # noqa: PLR0913 - the options of one command, all by keyword
         ThreadPoolExecutor(1) as digester,
         membersets.making(home, gate, release, with_set=with_set) as making,
     ):
-        inputs = [digester.submit(_file, path) for path in files_of(home, source)]
-        if tables.is_table(source):
-            inputs.append(digester.submit(lambda: tables.pin(str(source)).input))
+        inputs = digester.submit(_inputs, home, source)
         tally = Tally()
         made = None
         if run is not None:
@@ -247,7 +277,7 @@ def new_name() -> str:
     return f"r-{datetime.fromtimestamp(clock() / 1e6, UTC):%Y%m%d}-{secrets.token_hex(4)}"
 
 
-def _facts(gate: HomeGate, summary: Summary, inputs: Sequence[Future[File]], engine: str = "duckdb") -> Facts:
+def _facts(gate: HomeGate, summary: Summary, inputs: Future[Sequence[File]], engine: str = "duckdb") -> Facts:
     question = gate.question
     return Facts(
         use=question.use,
@@ -260,8 +290,12 @@ def _facts(gate: HomeGate, summary: Summary, inputs: Sequence[Future[File]], eng
         all_reasons=summary.all_reasons,
         any_party_rule_would_allow=summary.any_party_rule_would_allow,
         terms=gate.terms,
-        inputs=tuple(file.result() for file in inputs),
+        inputs=tuple(inputs.result()),
     )
+
+
+def _inputs(home: Home, source: Source | None) -> Sequence[File]:
+    return source.inputs() if isinstance(source, Pinned) else [_file(path) for path in files_of(home, source)]
 
 
 def _file(path: Path) -> File:

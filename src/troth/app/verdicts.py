@@ -19,7 +19,7 @@ import ibis
 import ibis.expr.types as ir
 import pyarrow as pa
 
-from troth.app import folds
+from troth.app import folds, lineage
 from troth.app.decisions import (
     HomeGate,
     Progress,
@@ -112,12 +112,14 @@ def sync(
     with steps("open"):
         gate = open_gate(home, use, at, None, progress)
         run = _Run(home, gate, target, source, steps)
-    reason = "it was asked for" if whole else run.must_be_whole()
-    done = run.change() if reason is None else None
-    if done is None:
-        reason = reason or run.why
-        done = run.make()
-    run.commit(shown)
+    with lineage.deciding(gate, "verdicts", source) as told:
+        reason = "it was asked for" if whole else run.must_be_whole()
+        done = run.change() if reason is None else None
+        if done is None:
+            reason = reason or run.why
+            done = run.make()
+        run.commit(shown)
+        told.made(lineage.dataset(target))
     question = gate.question
     subjects = None if reason else len(run.touched)
     return Synced(shown, question.at, question.position, done[0], subjects, reason, done[1], steps.seconds)

@@ -11,7 +11,7 @@ from troth.app import casework, decisions, explaining, longruns, outside
 from troth.app import home as homes
 from troth.cli.long import long_options, print_plan, settings_of
 from troth.cli.output import (
-    NEW_FILE,
+    TARGET,
     TEXT,
     as_json,
     as_of_option,
@@ -39,7 +39,12 @@ from troth.core.values import format_instant
 @engine_options
 @click.option("--summary", "summary_only", is_flag=True, help="Counts by verdict and reason (the default).")
 @click.option("--record", "record_id", type=TEXT, metavar="ID", help="The verdict on one record.")
-@click.option("--out", type=NEW_FILE, metavar="FILE", help="Write every verdict to this Parquet file.")
+@click.option(
+    "--out",
+    type=TARGET,
+    metavar="FILE",
+    help="Write every verdict to this Parquet file, or to a table (delta:…, iceberg:…, postgresql://…, s3://….parquet).",
+)
 @long_options
 @as_json
 @click.pass_obj
@@ -52,7 +57,7 @@ def decide(
     records: str | None,
     summary_only: bool,
     record_id: str | None,
-    out: Path | None,
+    out: Path | str | None,
     engine: str | None,
     threads: int | None,
     memory: str | None,
@@ -64,8 +69,8 @@ def decide(
     """Which records one use may have, and why not the others."""
     if sum((summary_only, record_id is not None, out is not None)) > 1:
         raise click.UsageError("choose one of --summary, --record and --out")
-    if work is not None and out is None:
-        raise click.UsageError("--work goes with --out")
+    if work is not None and not isinstance(out, Path):
+        raise click.UsageError("--work goes with --out and the name of a file")
     home, use = homes.limited(homes.open_home(path), engine, threads, memory), use_of(purpose, recipient)
     if record_id is not None:
         found = decisions.explain(home, record_id, use, at, as_of, records).as_json()
@@ -77,7 +82,7 @@ def decide(
             explaining.explain_plan(home, use, at=at, as_of=as_of, source=records, settings=settings), json_
         )
         return
-    if settings is not None and out is not None:
+    if settings is not None and isinstance(out, Path):
         named = longruns.Named(at, as_of)
         written = longruns.write_verdicts(home, use, out, settings, named=named, source=records)
         _say_written({"records": written, "path": str(out)}, json_)
@@ -86,7 +91,7 @@ def decide(
         gate = decisions.open_gate(home, use, at, as_of, report)
         answer: dict[str, Any]
         if out is not None:
-            answer = {"records": outside.write_verdicts(gate, records, out), "path": str(out)}
+            answer = outside.give_verdicts(gate, records, out)
         else:
             answer = decisions.timed_summary(gate, records)
     if json_:

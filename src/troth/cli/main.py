@@ -37,6 +37,7 @@ _COMMANDS: Final = {
         "How much is likely machine-written: share, mark, unmark.",
     ),
     "matrix": ("troth.cli.matrix:matrix", "Rooms of Matrix, live: register, serve."),
+    "stream": ("troth.cli.streams:stream", "Choices, deletions and records from Kafka, as they come."),
     "record": ("troth.cli.homes:record", "Record any events from YAML files."),
     "ledger": ("troth.cli.homes:ledger", "The ledger: show entries, check."),
     "log": ("troth.cli.logs:log", "The public log: publish, show, policy, receipts."),

@@ -39,9 +39,10 @@ from troth.gate.plan import (
     kind_key,
 )
 from troth.gate.small import KINDS, SPANS, WINDOWS, Held, held, in_memory
+from troth.gate.tables import Pinned
 from troth.gate.world import World, scopes
 
-Source: TypeAlias = "ir.Table | pa.Table | pa.RecordBatchReader | str | Path"
+Source: TypeAlias = ir.Table | pa.Table | pa.RecordBatchReader | str | Path | Pinned
 
 DUCKDB: Final = "duckdb"
 SPARK: Final = "spark"
@@ -352,9 +353,9 @@ def _on_engine(source: Source, engine: str) -> ir.Table:
         return ibis.memtable(source.read_all())
     if isinstance(source, pa.Table):
         return ibis.memtable(source)
-    from troth.gate.duck import read_parquet
+    from troth.gate import duck
 
-    return read_parquet(source)
+    return duck.read_pinned(source) if isinstance(source, Pinned) else duck.read_parquet(source)
 
 
 def _is_empty(kind: dt.DataType) -> bool:
