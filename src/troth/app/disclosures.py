@@ -388,6 +388,14 @@ def receipt_of(home: Home, name: str) -> bytes:
     raise BadInput(f"there is no receipt {name!r}", remedy="list them with `troth disclosures`")
 
 
+def entry_of(home: Home, name: str) -> int:
+    """Where the entry of a disclosure stands, by the receipt's id or digest. Raises as ``receipt_of``."""
+    for digest, link in recipients.book(home).links.items():
+        if name in (digest, link.receipt.said.id):
+            return link.entry
+    raise BadInput(f"there is no receipt {name!r}", remedy="list them with `troth disclosures`")
+
+
 # checking
 
 

@@ -8,13 +8,12 @@ import ibis.expr.types as ir
 import pyarrow.parquet as pq
 
 from troth.app import folds, resuming
-from troth.app.decisions import HomeGate, Progress, bound, files_of, open_gate, records_of
+from troth.app.decisions import HomeGate, Progress, at_one_version, bound, files_of, open_gate, records_of
 from troth.app.home import Home
 from troth.app.resuming import Settings
 from troth.core.values import Use, format_instant
 from troth.core.written import Json
 from troth.gate import spark
-from troth.gate.addresses import is_address
 from troth.gate.gate import open_records
 from troth.gate.kept import Kept
 from troth.gate.plan import decided
@@ -39,10 +38,11 @@ def explain_plan(
         BadInput: the records cannot be read.
     """
     gate = open_gate(home, use, at, as_of, progress)
-    records = open_records(records_of(home) if source is None else bound(home, source), home.config.engine)
+    named = at_one_version(home, source)
+    records = open_records(records_of(home) if named is None else bound(home, named), home.config.engine)
     asked = gate.gate.ask(records)
     plan = decided(records, asked.small_side(in_memory([], SPANS), in_memory([], WINDOWS), 0))
-    files = [] if is_address(source) else files_of(home, source)
+    files = files_of(home, named)
     config = home.config
     answer: dict[str, Json] = {
         "purpose": use.purpose,

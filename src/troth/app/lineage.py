@@ -73,8 +73,8 @@ class Told:
             self.consent["firstReasons"] = dict(first_reasons)
 
     def made(self, place: dict[str, Json], **facts: Json) -> None:
-        """What came of it, and facts of the facet that are known only now."""
-        self.consent |= facts
+        """What came of it, and facts of the facet that are known only now; None: there is no such thing."""
+        self.consent |= {name: fact for name, fact in facts.items() if fact is not None}
         self.outputs.append(place)
 
 

@@ -134,23 +134,6 @@ def write_verdicts(gate: HomeGate, source: Source | None, path: Path) -> int:
     return written
 
 
-def write_part(decided: ir.Table, path: Path) -> int:
-    """Write the verdicts of some records; as ``write_verdicts``."""
-    return _write_private(decided.select(*VERDICT_COLUMNS), path)
-
-
-def join_parts(parts: Sequence[Path], path: Path) -> int:
-    """Make one file of the verdicts in several, whole or not at all. Returns the number of records."""
-    schema = pq.read_schema(parts[0])
-
-    def batches_of() -> Iterator[pa.RecordBatch]:
-        for part in parts:
-            with pq.ParquetFile(part) as file:
-                yield from file.iter_batches(_ROWS)
-
-    return _write_batches(batches_of(), schema, path)
-
-
 def give_verdicts(gate: HomeGate, source: Source | None, target: Path | str) -> dict[str, Json]:
     """Write every verdict to a file or, by its name, to a table elsewhere: the JSON of ``troth decide --out``."""
     if isinstance(target, Path):
@@ -170,6 +153,23 @@ def sink_verdicts(gate: HomeGate, source: Source | None, target: str) -> sinks.S
         sunk = sinks.write(target, (batch.cast(schema) for batch in batches(table, _ROWS)), schema)
         told.made(lineage.dataset(target))
     return sunk
+
+
+def write_part(decided: ir.Table, path: Path) -> int:
+    """Write the verdicts of some records; as ``write_verdicts``."""
+    return _write_private(decided.select(*VERDICT_COLUMNS), path)
+
+
+def join_parts(parts: Sequence[Path], path: Path) -> int:
+    """Make one file of the verdicts in several, whole or not at all. Returns the number of records."""
+    schema = pq.read_schema(parts[0])
+
+    def batches_of() -> Iterator[pa.RecordBatch]:
+        for part in parts:
+            with pq.ParquetFile(part) as file:
+                yield from file.iter_batches(_ROWS)
+
+    return _write_batches(batches_of(), schema, path)
 
 
 def write_left_out(decided: ir.Table, path: Path) -> int:

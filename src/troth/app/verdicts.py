@@ -111,7 +111,7 @@ def sync(
     with steps("open"):
         gate = open_gate(home, use, at, None, progress)
         run = _Run(home, gate, target, source, steps)
-    with lineage.deciding(gate, "verdicts", source) as told:
+    with lineage.deciding(gate, "decide", source) as told:
         reason = "it was asked for" if whole else run.must_be_whole()
         done = run.change() if reason is None else None
         if done is None:

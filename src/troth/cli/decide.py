@@ -70,7 +70,7 @@ def decide(
     if sum((summary_only, record_id is not None, out is not None)) > 1:
         raise click.UsageError("choose one of --summary, --record and --out")
     if work is not None and not isinstance(out, Path):
-        raise click.UsageError("--work goes with --out and the name of a file")
+        raise click.UsageError("--work goes with --out and a file")
     home, use = homes.limited(homes.open_home(path), engine, threads, memory), use_of(purpose, recipient)
     if record_id is not None:
         found = decisions.explain(home, record_id, use, at, as_of, records).as_json()

@@ -154,7 +154,7 @@ class Certificate:
     clean_after: int
     replaced_after: int
     cost: Mapping[str, int]
-    marks: Mapping[str, Json] | None = None
+    marks: Mapping[str, Any] | None = None
 
 
 def model_digest(checkpoints: Mapping[tuple[int, int], str]) -> str:
