@@ -8,6 +8,7 @@ from typing import Final
 
 import click
 
+from docs import measured
 from troth.cli.main import cli
 from troth.core.catalogue import ALLOWED, ANOTHER_PARTY, SENTENCES
 from troth.core.reasons import DENIALS, Reason
@@ -108,6 +109,7 @@ def texts_catalogue() -> str:
 PAGES: Final[dict[str, Callable[[], str]]] = {
     "docs/reference/cli.md": cli_page,
     "docs/reference/reasons.md": reasons_page,
+    "docs/reference/scale.md": lambda: measured.page(_MADE),
     "src/troth/server/locales/troth.pot": texts_catalogue,
 }
 

@@ -128,6 +128,15 @@ class PostgresLedger(Ledger):
                 (low, high),
             )
 
+    def _streamed(self, query: str, stop: int) -> Iterator[tuple[Any, ...]]:
+        with self._psycopg.cursor(name="troth_stream", withhold=True) as cursor:
+            cursor.itersize = CHUNK
+            cursor.execute(cast("Any", query.replace("?", "%s")), (stop,))
+            for row in cursor:
+                yield tuple(_out(one) for one in row)
+
+    _holds = "position(%s in body) > 0"
+
     def _chunks(self, start: int, stop: int | None) -> Iterator[tuple[int, int]]:
         end = self.size if stop is None else min(stop, self.size)
         for low in range(max(start, 0), end, CHUNK):

@@ -18,13 +18,15 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import groupby
+from operator import itemgetter
 from pathlib import Path
 from types import TracebackType
-from typing import Final, Self
+from typing import Any, Final, Self
 
 from troth.core.entries import Act, Entry, commit, read_body
 from troth.core.errors import BadInput, Conflict, Corrupt, Place, TrothError, Unavailable
-from troth.core.events import Consent, Event
+from troth.core.events import Consent, Erase, Event
 from troth.core.standing import Known
 from troth.ledger.appending import Batch, Group, Overlay, Receipt, StoredNames, refer
 from troth.ledger.damage import find_damage
@@ -270,6 +272,58 @@ class Ledger:
                 known.add(position, event)
         return known
 
+    def histories(self, stop: int) -> Iterator[tuple[str, list[tuple[int, Event]]]]:
+        """Each member's entries before a position, member by member: erased ones, and who has no other, left out."""
+        rows = self._streamed(
+            "SELECT subject, position, body FROM entries"
+            " WHERE subject IS NOT NULL AND position < ? ORDER BY subject, position",
+            stop,
+        )
+        for subject, found in groupby(rows, itemgetter(0)):
+            yield subject, [(position, _event_of(body, position)) for _, position, body in found]
+
+    def heads(self, stop: int) -> Iterator[tuple[str, int]]:
+        """Each member's last entry before a position, erased ones left out."""
+        yield from self._streamed(
+            "SELECT subject, MAX(position) FROM entries"
+            " WHERE subject IS NOT NULL AND position < ? GROUP BY subject",
+            stop,
+        )
+
+    def consents(self, start: int, stop: int) -> Iterator[Consent]:
+        """All consents of positions [start, stop), erased ones left out; of other entries it looks at a word only."""
+        return (event for event in self._that_hold(b'"consent"', start, stop) if isinstance(event, Consent))
+
+    def erasures(self, stop: int) -> Iterator[Erase]:
+        """All erasures that were recorded before a position; of other entries it looks at a word only."""
+        return (event for event in self._that_hold(b'"erase"', 0, stop) if isinstance(event, Erase))
+
+    def _that_hold(self, word: bytes, start: int, stop: int) -> Iterator[Event]:
+        rows = self._select(
+            "SELECT position, body FROM entries"  # noqa: S608 - one of two constants
+            " WHERE subject IS NOT NULL AND position >= ? AND position < ? AND " + self._holds,
+            (start, stop, word),
+        )
+        return (_event_of(body, position) for position, body in rows)
+
+    _holds = "instr(body, ?) > 0"
+
+    def _streamed(self, query: str, stop: int) -> Iterator[tuple[Any, ...]]:
+        """The rows of a query that may be many."""
+        yield from self._select(query, (stop,))
+
+    def subjects(self, start: int, stop: int) -> set[str]:
+        """The members with entries in [start, stop), erased ones left out."""
+        rows = self._select(
+            "SELECT DISTINCT subject FROM entries WHERE subject IS NOT NULL AND position >= ? AND position < ?",
+            (start, stop),
+        )
+        return {str(subject) for (subject,) in rows}
+
+    def members(self) -> int:
+        """How many entries are members' and not erased: at least as many as there are members."""
+        return int(self._select("SELECT COUNT(*) FROM entries WHERE subject IS NOT NULL").fetchone()[0])
+
     def bodies(self, stop: int) -> Iterator[tuple[int, str, bytes]]:
         """Raw (position, subject, body) of the members' entries before a position that are not erased."""
         return self._select(
@@ -325,6 +379,15 @@ class Ledger:
             (stop,),
         )
         return [(int(position), str(kind)) for position, kind in rows]
+
+    def erased_count(self, stop: int) -> int:
+        """How many members' entries before a position had their bodies erased; quicker than to list them."""
+        row = self._select(
+            "SELECT COUNT(*) FROM entries"
+            " WHERE type = 'member' AND subject IS NULL AND body IS NULL AND position < ?",
+            (stop,),
+        ).fetchone()
+        return int(row[0])
 
     def last_public(self) -> int:
         """The position of the last entry that concerns no single member; -1 where there is none."""
@@ -516,6 +579,18 @@ def _stored(rows: Iterable[tuple[int, str, str, bytes, bytes | None]]) -> Iterat
     for position, kind, public, commitment, body in rows:
         what = None if body is None else read_body(kind, json.loads(body), position)
         yield Stored(position, Entry(kind, public, commitment), what)
+
+
+def _event_of(body: bytes, position: int) -> Event:
+    """The event of a member's entry.
+
+    Raises:
+        Corrupt: the body holds something else.
+    """
+    event = read_body("member", json.loads(body), position)
+    if isinstance(event, Act):
+        raise Corrupt(f"entry {position} is filed under a member, but is none's", remedy=_RESTORE)
+    return event
 
 
 def _events(stored: Iterable[Stored]) -> Iterator[tuple[int, Event]]:

@@ -19,7 +19,7 @@ from troth.core.addresses import is_public
 from troth.core.errors import BadInput, Place, Refused, Unavailable
 
 if TYPE_CHECKING:
-    import httpx
+    import httpx2
 
 AGENT: Final = "troth-watch"
 MAX_PAGE: Final = 10 * 2**20
@@ -164,26 +164,26 @@ class Fetcher:
         self._last[host] = self.clock()
 
     @staticmethod
-    def _client() -> httpx.Client:
+    def _client() -> httpx2.Client:
         try:
-            import httpx
+            import httpx2
         except ImportError:
             raise Unavailable(
                 "following live pages needs the watch extra", remedy="pip install 'troth[watch]'"
             ) from None
-        return httpx.Client(
+        return httpx2.Client(
             headers={"User-Agent": AGENT, "Accept": "text/html, text/plain"}, timeout=_TIMEOUT
         )
 
     @staticmethod
     def _errors() -> type[Exception]:
-        import httpx
+        import httpx2
 
-        kind: type[Exception] = httpx.HTTPError
+        kind: type[Exception] = httpx2.HTTPError
         return kind
 
 
-def _bounded(answer: httpx.Response, most: int, cut: bool = False) -> bytes:
+def _bounded(answer: httpx2.Response, most: int, cut: bool = False) -> bytes:
     """The body, unpacked, up to a bound: a small answer may unpack to a large one."""
     data = bytearray()
     for piece in answer.iter_bytes(65_536):

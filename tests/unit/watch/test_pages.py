@@ -27,7 +27,7 @@ PAGE = (
 
 @pytest.fixture(autouse=True)
 def _extra() -> None:
-    absent = [name for name in ("httpx", "trafilatura") if importlib.util.find_spec(name) is None]
+    absent = [name for name in ("httpx2", "trafilatura") if importlib.util.find_spec(name) is None]
     require(not absent, f"the watch extra ({', '.join(absent)})")
 
 
