@@ -17,7 +17,7 @@ import shutil
 import sqlite3
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from itertools import repeat
 from pathlib import Path
@@ -229,7 +229,9 @@ class Ledger:
         """Close the file and let the next writer in."""
         self._connection.close()
         if self._lock is not None:
-            os.close(self._lock)
+            # Nothing is written through a lock.
+            with suppress(OSError):
+                os.close(self._lock)
             self._lock = None
 
     def __enter__(self) -> Self:
