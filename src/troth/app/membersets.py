@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
+from functools import cached_property
 from pathlib import Path
 from typing import BinaryIO
 
@@ -53,7 +54,7 @@ class Making:
         home = self._home
         accounts = directories.accounts_of(home)
         check_row_count(len(leaves) // 32)
-        directories.cover(home, self._gate.members)
+        directories.cover(home, self._gate.people)
         with Joining(directories.limits_of(home)) as joining:
             joining.load_rows(_rows(unfinished, files, leaves))
             # One stream: each statement builds what it joins with anew.
@@ -77,10 +78,13 @@ class Making:
         self, batch: Sequence[tuple[str, bytes, bytes]]
     ) -> tuple[list[str], list[bytes], list[int | None]]:
         """Subjects, secrets and the positions of their last entries that the release honours."""
-        members = self._gate.members
-        histories = [members.get(subject) for subject, _, _ in batch]
-        heads = [entries[-1][0] if entries else None for entries in histories]
-        return [subject for subject, _, _ in batch], [secret for _, _, secret in batch], heads
+        subjects = [subject for subject, _, _ in batch]
+        return subjects, [secret for _, _, secret in batch], [self._heads.get(one) for one in subjects]
+
+    @cached_property
+    def _heads(self) -> dict[str, int]:
+        # The one thing that is held of every member: some hundred bytes each.
+        return dict(self._gate.people.heads())
 
     def publish(self, out: Path) -> None:
         """Put the tiles in their place, with the signed manifest of the release."""

@@ -10,6 +10,7 @@ import click
 
 from troth.app import directories, proofs
 from troth.app import home as homes
+from troth.app.crowd import LedgerPeople
 from troth.cli.output import NEW_FILE, TEXT, as_json, count, print_json, print_table
 from troth.core.errors import BadInput, Place
 from troth.core.findings import Findings
@@ -71,7 +72,7 @@ def directory() -> None:
 def seal(path: str, json_: bool) -> None:
     """Give everybody known an account, and seal the directory if anything changed since. (Releases do it too.)"""
     home = homes.open_home(path)
-    made = directories.cover(home, home.known()[0].members)
+    made = directories.cover(home, LedgerPeople(home, home.position))
     sealed = directories.seal(home)
     if json_:
         print_json({**sealed.as_json(), "made": made})

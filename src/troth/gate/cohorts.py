@@ -26,7 +26,6 @@ from troth.core.events import (
     Choose,
     Consent,
     Erase,
-    MemberEvent,
     Notice,
     Objection,
     Withdraw,
@@ -34,6 +33,7 @@ from troth.core.events import (
 from troth.core.reasons import bits
 from troth.core.standing import Standing
 from troth.core.values import MICROSECONDS_PER_DAY, Day, start_of_day
+from troth.gate.people import History
 from troth.gate.world import World
 
 EARLIEST: Final = -(2**63)
@@ -41,8 +41,6 @@ EARLIEST: Final = -(2**63)
 
 LATEST: Final = 2**63 - 1
 """The end of the last window."""
-
-History: TypeAlias = list[tuple[int, MemberEvent]]
 
 _Part: TypeAlias = tuple[int, bool, tuple[object, ...]]
 """An instant of a member's own, whether records are compared with it, and the facts that begin there."""
@@ -68,6 +66,7 @@ class Cohorts:
         category_sets: one representative set of categories per class; the class is its index.
         first: the earliest ``created_at`` among the records.
         timeless: whether records without ``created_at`` occur.
+        number: of the first cohort; others have those before it.
     """
 
     def __init__(
@@ -77,7 +76,9 @@ class Cohorts:
         first: int,
         *,
         timeless: bool,
+        number: int = 0,
     ) -> None:
+        self.number = number
         self.world = world
         self.category_sets = category_sets
         self.first = first
@@ -102,7 +103,15 @@ class Cohorts:
                 start, stop = edges[index], edges[index + 1]
                 cohort = self._cohort((shape, below + index))
                 self._fill(cohort, standing, max(start, self.first), stop)
-                yield subject, start, stop, cohort
+                yield subject, start, stop, self.number + cohort
+
+    def due(self, history: History) -> int | None:
+        """The next instant after T at which something of a member's own comes into effect; None: there is none.
+
+        Until then their spans and windows stay as they are, unless something that concerns everybody changes or
+        another entry of theirs comes. It may be earlier than need be, never later.
+        """
+        return self._sketcher.due(history)
 
     def windows(self) -> Iterator[tuple[int, int, int, int, int]]:
         """Rows (cohort, class, start, stop, code), adjacent windows of one code merged."""
@@ -111,15 +120,15 @@ class Cohorts:
         for cohort, cells in enumerate(self._cells):
             for kind in range(len(self.category_sets)):
                 if cells.timeless is not None:
-                    yield cohort, kind, EARLIEST, EARLIEST + 1, cells.timeless[kind]
+                    yield self.number + cohort, kind, EARLIEST, EARLIEST + 1, cells.timeless[kind]
                 codes = {index: codes[kind] for index, codes in cells.codes.items()}
                 for low, high in _runs(codes):
-                    yield cohort, kind, edges[low], edges[high + 1], codes[low]
+                    yield self.number + cohort, kind, edges[low], edges[high + 1], codes[low]
 
     @property
     def count(self) -> int:
-        """How many cohorts there are by now."""
-        return len(self._cells)
+        """How many cohorts there are by now, those before the first of these included."""
+        return self.number + len(self._cells)
 
     def _cohort(self, key: tuple[object, ...]) -> int:
         found = self._ids.get(key)
@@ -198,6 +207,22 @@ class _Sketcher:
         ranks = {instant: rank for rank, instant in enumerate(sorted({part[0] for part in parts}))}
         shape = tuple((ranks[instant], facts) for instant, _, facts in parts)
         return shape, sorted({instant for instant, edge, _ in parts if edge})
+
+    def due(self, history: History) -> int | None:
+        """See ``Cohorts.due``."""
+        later: list[int] = []
+        for _, event in history:
+            if isinstance(event, Attributes):
+                later.append(event.since)
+                later += [self._of_age(value) for _, value in event.named if isinstance(value, tuple)]
+            elif isinstance(event, Notice):
+                days = self.world.notice_days.get((event.document, event.version), 0)
+                later.append(event.at + days * MICROSECONDS_PER_DAY)
+            else:
+                later.append(event.at)
+                if isinstance(event, Consent) and event.expires_at is not None:
+                    later.append(event.expires_at)
+        return min((one for one in later if one > self.world.now), default=None)
 
     def _attributes(self, event: Attributes) -> _Part:
         named: list[tuple[str, object]] = []

@@ -139,7 +139,7 @@ class Shelf:
         return self._folders[path]
 
     def _let_go(self) -> None:
-        # Nothing is written through these: what had to be kept, fsync has said before. Each is let go, whatever happens.
+        # Nothing is written through these: what had to be kept, fsync has said before.
         for folder in self._folders.values():
             with contextlib.suppress(OSError):
                 os.close(folder)
