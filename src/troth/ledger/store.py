@@ -16,7 +16,7 @@ import shutil
 import sqlite3
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from itertools import groupby
 from operator import itemgetter
@@ -198,7 +198,9 @@ class Ledger:
             return
         self._connection.close()
         if self._lock is not None:
-            os.close(self._lock)
+            # Nothing is written through a lock.
+            with suppress(OSError):
+                os.close(self._lock)
             self._lock = None
 
     def __enter__(self) -> Self:
