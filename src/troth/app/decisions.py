@@ -99,7 +99,8 @@ class HomeGate:
     def records(self, source: Source | None = None) -> ir.Table:
         """The records of a source, or the home's own, as the gate reads them."""
         found = records_of(self._home) if source is None else bound(self._home, source)
-        return open_records(found, self._home.config.engine)
+        called = str(source) if isinstance(source, str | Path) else None
+        return open_records(found, self._home.config.engine, called)
 
 
 def open_gate(

@@ -11,7 +11,7 @@ import click
 from troth.app import home as homes
 from troth.app import people
 from troth.cli.output import TEXT, as_json, at_option, count, print_json, print_table
-from troth.core.events import Choose, Consent, Event, Objection, Withdraw
+from troth.core.events import Choose, Consent, Event, Objection, Withdraw, subject_of
 from troth.core.values import check_category, check_purpose, check_recipient
 from troth.core.written import write_event
 
@@ -215,6 +215,7 @@ def erase(path: str, subject: str, at: str | None, bodies: bool, yes: bool, json
     if bodies and not yes:
         click.confirm("erased bodies cannot be brought back. Erase them?", abort=True, err=True)
     home = homes.open_home(path)
+    _say_unknown(home, subject)
     receipt, erased = people.erase(home, subject, at, bodies=bodies)
     touched: list[dict[str, Any]] = []
     if (home.path / "models").is_dir():
@@ -234,6 +235,8 @@ def erase(path: str, subject: str, at: str | None, bodies: bool, yes: bool, json
 
 def _append(path: str, events: Sequence[Event], json_: bool) -> None:
     home = homes.open_home(path)
+    for subject in dict.fromkeys(map(subject_of, events)):
+        _say_unknown(home, subject or "")
     receipts: list[dict[str, Any]]
     if not (home.path / "models").is_dir():  # so that the command stays quick where there are none
         receipts, touched = [receipt.as_json() for receipt in home.append(events)], []
@@ -249,6 +252,16 @@ def _append(path: str, events: Sequence[Event], json_: bool) -> None:
     click.echo(f"recorded at {count(receipts[-1]['position'])}")
     _say_touched(touched)
     _say_recalls(opened)
+
+
+def _say_unknown(home: homes.Home, subject: str) -> None:
+    """Say it where nothing tells who a member is: what is recorded of a misspelt name helps nobody."""
+    near = people.unknown(home, subject)
+    if near is not None:
+        hint = f"; did you mean {' or '.join(map(repr, near))}?" if near else ""
+        click.echo(
+            f"note: no attributes of {subject!r} are known here; recorded all the same{hint}", err=True
+        )
 
 
 def _recall(home: homes.Home) -> int:

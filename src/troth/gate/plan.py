@@ -41,6 +41,9 @@ ANSWERS: Final = (
 KEY_SIGNS: Final = ("\x1f", "\x1e")
 """What stands between the topics and after the category in ``kind_key``; neither holds these itself."""
 
+_SPELLED_KINDS: Final = 8
+"""So many kinds are told apart by comparing; more of them are joined."""
+
 # Prefixes of the plan's own columns, so that a table of the user's cannot collide with them.
 _P: Final = "__troth_"
 
@@ -118,7 +121,7 @@ def allowed(records: ir.Table, small: SmallSide) -> ir.Table:
 
 def _both_allowed(parties: ir.Table, small: SmallSide) -> ir.Table:
     """Records with an author and at most one addressee who are both allowed."""
-    addressee = parties.addressees[0].fill_null("")
+    addressee = parties[f"{_P}first"]
     there = parties[f"{_P}addressees"] == 1
     parties = parties.mutate(**{f"{_P}other": ibis.ifelse(there, addressee, parties.author)})
     spans, windows = ibis.memtable(small.spans), ibis.memtable(small.windows)
@@ -147,12 +150,16 @@ def _both_allowed(parties: ir.Table, small: SmallSide) -> ir.Table:
 
 def _prepare(records: ir.Table, small: SmallSide) -> ir.Table:
     """The kind, the mode, ``t0`` without nulls, and what no party needs to be judged for."""
-    kinds = ibis.memtable(small.kinds).rename(f"{_P}{{name}}")
-    keyed = records.mutate(**{f"{_P}record_key": kind_key(records, topics_matter=small.topics_matter)})
-    joined = keyed.left_join(kinds, keyed[f"{_P}record_key"] == kinds[f"{_P}key"])
-    joined = joined.drop(f"{_P}key", f"{_P}record_key")
+    # Taken out of the list at once, so that no join has to carry lists.
+    listed = records.mutate(
+        **{
+            f"{_P}count": records.addressees.length().fill_null(0),
+            f"{_P}first": records.addressees[0].fill_null(""),
+        }
+    )
+    joined = _with_kind(listed, small)
     # What the small side was not made for is not guessed: such a record is nobody's, a gap.
-    several = joined.addressees.length().fill_null(0) > 1
+    several = joined[f"{_P}count"] > 1
     unforeseen = joined[f"{_P}kind"].isnull() | (several & ~ibis.literal(small.has_wide))
     joined = joined.mutate(**{f"{_P}mode": joined[f"{_P}mode"].fill_null(ALL_PARTIES)})
     created, deleted, author = joined.created_at, joined.deleted_at, joined.author
@@ -163,7 +170,7 @@ def _prepare(records: ir.Table, small: SmallSide) -> ir.Table:
         else_=ibis.null("int32"),
     )
     addressees = ibis.ifelse(
-        joined[f"{_P}mode"] == AUTHOR_ALONE, ibis.literal(0, "int64"), joined.addressees.length().fill_null(0)
+        joined[f"{_P}mode"] == AUTHOR_ALONE, ibis.literal(0, "int64"), joined[f"{_P}count"]
     )
     prepared = joined.mutate(
         **{
@@ -175,6 +182,22 @@ def _prepare(records: ir.Table, small: SmallSide) -> ir.Table:
     return prepared.mutate(
         **{f"{_P}wide": (prepared[f"{_P}addressees"] > 1) & prepared[f"{_P}alone"].isnull()}
     )
+
+
+def _with_kind(records: ir.Table, small: SmallSide) -> ir.Table:
+    """Kind and mode of each record; both null where the small side has no such key."""
+    key = kind_key(records, topics_matter=small.topics_matter)
+    rows = small.kinds.to_pylist()
+    if len(rows) <= _SPELLED_KINDS:
+        named = {name: ibis.null("int32") for name in ("kind", "mode")}
+        for name in named if rows else ():
+            cases = [(key == row["key"], ibis.literal(row[name], "int32")) for row in rows]
+            named[name] = ibis.cases(*cases, else_=ibis.null("int32"))
+        return records.mutate(**{f"{_P}{name}": column for name, column in named.items()})
+    kinds = ibis.memtable(small.kinds).rename(f"{_P}{{name}}")
+    keyed = records.mutate(**{f"{_P}record_key": key})
+    joined = keyed.left_join(kinds, keyed[f"{_P}record_key"] == kinds[f"{_P}key"])
+    return joined.drop(f"{_P}key", f"{_P}record_key")
 
 
 def _with_code(parties: ir.Table, small: SmallSide, subject: str, code: str) -> ir.Table:
@@ -206,7 +229,7 @@ def _with_code(parties: ir.Table, small: SmallSide, subject: str, code: str) -> 
 def _fold_narrow(prepared: ir.Table, small: SmallSide) -> ir.Table:
     """Records with an author and at most one addressee: two look-ups side by side."""
     judged = prepared[f"{_P}alone"].isnull()
-    addressee = prepared.addressees[0].fill_null("")
+    addressee = prepared[f"{_P}first"]
     there = judged & (prepared[f"{_P}addressees"] == 1) & (addressee != prepared.author)
     nobody = ibis.null("string")
     parties = prepared.mutate(

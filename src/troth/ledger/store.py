@@ -41,6 +41,7 @@ from troth.core.standing import Known
 from troth.core.values import canonical
 from troth.core.written import Json, write_event
 from troth.ledger.damage import find_damage
+from troth.ledger.lost import mark_lost
 
 APPLICATION_ID: Final = 0x54524F54  # "TROT"
 SCHEMA_VERSION: Final = 1
@@ -287,11 +288,22 @@ class Ledger:
             if one.what is not None and not isinstance(one.what, Act)
         ]
 
+    def subjects_like(self, start: str, most: int = 5_000) -> list[str]:
+        """Members whose names begin like this; at most so many of their entries are looked at."""
+        rows = self._select(
+            "SELECT DISTINCT subject FROM (SELECT subject FROM entries"
+            " WHERE subject IS NOT NULL AND subject >= ? AND subject < ? ORDER BY subject LIMIT ?) AS found",
+            (start, start + "\U0010ffff", most),
+        )
+        return [str(row[0]) for row in rows]
+
     def known(self, as_of: int | None = None, subjects: Iterable[str] | None = None) -> Known:
         """What is known before a position (None: now); of all members, or only of those asked for."""
         if subjects is None:
             with _collector_paused():
-                return Known(_events(self.entries(0, as_of)))
+                known = Known(_events(self.entries(0, as_of)))
+                self._mark_lost(known, as_of)
+                return known
         rows = self._select(
             "SELECT position, type, time, commitment, body FROM entries"
             " WHERE type <> 'member' AND position < ? ORDER BY position",
@@ -301,7 +313,22 @@ class Ledger:
         for subject in dict.fromkeys(subjects):
             for position, event in self.history(subject, as_of):
                 known.add(position, event)
+        self._mark_lost(known, as_of)
         return known
+
+    def _mark_lost(self, known: Known, stop: int | None) -> None:
+        """See ``troth.ledger.lost``."""
+        row = self._select(
+            "SELECT COUNT(*) FROM (SELECT 1 FROM entries WHERE type = 'member' AND subject IS NULL"
+            " AND body IS NULL AND position < ? LIMIT 1) AS one",
+            (2**62 if stop is None else stop,),
+        ).fetchone()
+        if row[0]:
+            mark_lost(known, self._body)
+
+    def _body(self, position: int) -> bytes | None:
+        row = self._select("SELECT body FROM entries WHERE position = ?", (position,)).fetchone()
+        return None if row is None or row[0] is None else bytes(row[0])
 
     def bodies(self, stop: int) -> Iterator[tuple[int, str, bytes]]:
         """Raw (position, subject, body) of the members' entries before a position that are not erased."""
