@@ -83,7 +83,8 @@ class HomeGate:
         key = (None if source is None else str(source), stamps_of(self._home, source))
         if key not in self._prepared:
             records = self.records(source)
-            self._prepared = {key: (records, self._gate.small_side(records))}
+            with duck.damage_named(files_of(self._home, source), own=source is None):
+                self._prepared = {key: (records, self._gate.small_side(records))}
         return self._prepared[key]
 
     def summary(self, source: Source | None = None) -> Summary:

@@ -14,6 +14,7 @@ from typing import Final
 import ibis
 import ibis.expr.types as ir
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from troth.core.errors import BadInput
 from troth.core.reasons import DENIALS, Reason
@@ -124,28 +125,31 @@ def _both_allowed(parties: ir.Table, small: SmallSide) -> ir.Table:
     addressee = parties[f"{_P}first"]
     there = parties[f"{_P}addressees"] == 1
     parties = parties.mutate(**{f"{_P}other": ibis.ifelse(there, addressee, parties.author)})
-    spans, windows = ibis.memtable(small.spans), ibis.memtable(small.windows)
-    fine = windows.filter(windows.code == 0)
-    joined = spans.inner_join(fine, "cohort")
-    times = joined.select(
-        joined.subject,
-        joined.kind,
-        start=ibis.greatest(spans.start, fine.start),
-        stop=ibis.least(spans.stop, fine.stop),
-    )
+    times = ibis.memtable(_fine_times(small))
     for name in ("author", f"{_P}other"):
         mine = times.view()
         t0 = parties[f"{_P}t0"]
+        alike = [] if _is_one_kind(small) else [parties[f"{_P}kind"] == mine.kind]
         parties = parties.inner_join(
-            mine,
-            [
-                parties[name] == mine.subject,
-                parties[f"{_P}kind"] == mine.kind,
-                t0 >= mine.start,
-                t0 < mine.stop,
-            ],
+            mine, [parties[name] == mine.subject, *alike, t0 >= mine.start, t0 < mine.stop]
         ).select(*(parties[column] for column in parties.columns))
     return parties
+
+
+def _fine_times(small: SmallSide) -> pa.Table:
+    """When a record of each kind would be allowed by each member: subject, kind, start, stop."""
+    windows = small.windows
+    fine = windows.filter(pc.equal(windows["code"], 0)).drop_columns("code")
+    joined = small.spans.join(fine, "cohort", join_type="inner", right_suffix="_fine")
+    start = pc.max_element_wise(joined["start"], joined["start_fine"])
+    stop = pc.min_element_wise(joined["stop"], joined["stop_fine"])
+    times = pa.table({"subject": joined["subject"], "kind": joined["kind"], "start": start, "stop": stop})
+    return times.filter(pc.less(start, stop))
+
+
+def _is_one_kind(small: SmallSide) -> bool:
+    """Whether all records that are judged are of one kind, so that nothing has to be matched by it."""
+    return len(pc.unique(small.kinds["kind"])) <= 1
 
 
 def _prepare(records: ir.Table, small: SmallSide) -> ir.Table:
@@ -208,14 +212,10 @@ def _with_code(parties: ir.Table, small: SmallSide, subject: str, code: str) -> 
         spans, [parties[subject] == spans.subject, t0 >= spans.start, t0 < spans.stop]
     ).select(*(parties[name] for name in parties.columns), **{f"{_P}cohort": spans.cohort})
     t0 = placed[f"{_P}t0"]
+    alike = [] if _is_one_kind(small) else [placed[f"{_P}kind"] == windows.kind]
     coded = placed.left_join(
         windows,
-        [
-            placed[f"{_P}cohort"] == windows.cohort,
-            placed[f"{_P}kind"] == windows.kind,
-            t0 >= windows.start,
-            t0 < windows.stop,
-        ],
+        [placed[f"{_P}cohort"] == windows.cohort, *alike, t0 >= windows.start, t0 < windows.stop],
     )
     found = ibis.ifelse(
         placed[subject].isnull(),
@@ -242,7 +242,9 @@ def _fold_narrow(prepared: ir.Table, small: SmallSide) -> ir.Table:
     coded = _with_code(coded, small, f"{_P}s1", f"{_P}c1")
     first, second = coded[f"{_P}c0"], coded[f"{_P}c1"]
     pair = second.notnull()
-    ahead = ibis.ifelse(coded[f"{_P}mode"] == ANY_PARTY, _worse(first, second), _worse(second, first))
+    ahead = _worse(second, first)
+    if ANY_PARTY in small.kinds["mode"].to_pylist():
+        ahead = ibis.ifelse(coded[f"{_P}mode"] == ANY_PARTY, _worse(first, second), ahead)
     second_decides = pair & ahead
     subjects = ibis.cases(
         (first.isnull(), ibis.literal([], "array<string>")),
