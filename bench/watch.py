@@ -30,6 +30,7 @@ RESULTS = Path(__file__).with_name("results")
 DATA = Path(__file__).resolve().parents[2] / "shared" / "data" / "policy"
 DEVELOPMENT = frozenset(("LinkedIn", "X"))
 ALIKE = 80
+CLIPPED = 40
 Z = 1.959963984540054
 _TRAINS = re.compile(
     r"\btrain(?:s|ed|ing)?\b.{0,80}\b(?:ai|artificial intelligence|machine learning|models?)\b",
@@ -56,13 +57,22 @@ def wilson(hits: int, of: int) -> tuple[float, float]:
 
 
 def shown_first(reading: Reading, evidence: str) -> bool:
-    """Whether the first finding's sentence is the one that the label points at (an excerpt, clipped at both ends)."""
+    """Whether the first finding's sentence is among those that the label points at.
+
+    The label is an excerpt of some 300 characters that is clipped at both ends, in the middle of words: a sentence
+    counts where it holds the excerpt, stands in it, is nearly the same, or is the one that an end clips.
+    """
     from rapidfuzz import fuzz
 
     sentence = key_of((reading.changes[0].after or "") if reading.changes else "")
     target = " ".join(one.key for one in read(evidence).sentences)
-    alike = fuzz.partial_ratio(sentence, target) > ALIKE
-    return bool(sentence) and (sentence in target or target in sentence or alike)
+    if not sentence:
+        return False
+    clipped = any(
+        sentence.endswith(target[:size]) or sentence.startswith(target[-size:])
+        for size in range(CLIPPED, min(len(sentence), len(target)) + 1)
+    )
+    return clipped or sentence in target or target in sentence or fuzz.partial_ratio(sentence, target) > ALIKE
 
 
 def measure(rows: list[dict[str, Any]]) -> dict[str, Any]:

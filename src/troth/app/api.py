@@ -121,11 +121,14 @@ class Home(homes.Home):
 
         return models.open_model(self, name)
 
-    def unlearn(self, name: str) -> dict[str, Json]:
-        """Make a model again without what was taken back. ``made`` names the certificates that came of it."""
+    def unlearn(self, name: str, canaries: Path | str | None = None) -> dict[str, Json]:
+        """Make a model again without what was taken back. ``made`` names the certificates that came of it.
+
+        With a campaign's file of ``canaries`` the marks of those who left are tested again, for the certificate.
+        """
         from troth.app import unlearning
 
-        return unlearning.unlearn(self, name)
+        return unlearning.unlearn(self, name, canaries=None if canaries is None else Path(canaries))
 
 
 def replay(certificate: Path | str, releases: list[Path], keys: list[Path] | None = None) -> Findings:

@@ -12,6 +12,7 @@ from typing import Any, Final
 
 from troth.app.canaries import Canaries, Held, checked, drawn, history_of, promised, read_texts, write_private
 from troth.app.home import Home
+from troth.app.sealing import UNSEALED, sealed
 from troth.core.canary import CALIBRATION, TEST, History, check_set
 from troth.core.entries import Act
 from troth.core.errors import BadInput, Place, Refused
@@ -84,6 +85,7 @@ class Audit:
 class Question:
     """What to ask: the model, a reference where the score needs one, the level, since when the model is there.
 
+    ``receipt`` is one of the commitment, fetched before the draw, checked with ``policy`` (None: the home's).
     ``trained_by`` is when training ended, as far as it is known (µs UTC): sets that were opened, or shown to an
     endpoint, before that prove nothing about it.
     """
@@ -93,6 +95,8 @@ class Question:
     level: float = LEVEL
     trained_by: int | None = None
     remote: bool = False
+    receipt: Path | None = None
+    policy: Path | None = None
 
 
 def cost(home: Home, canaries: Canaries, target: Target) -> Estimate:
@@ -118,6 +122,8 @@ def audit(home: Home, canaries: Canaries, question: Question, report: Report = u
     for held in canaries.sets:
         check_set(promised(history, held.set.id), held.set)
     found = Audit(_asked(canaries, history, question))
+    if question.receipt is not None:
+        found.asked["sealed"] = sealed(home, history, question.receipt, question.policy).as_json()
     if question.remote:
         # Before the first question: whoever runs the endpoint knows the candidates from then on, also if we fail.
         home.append([Act("canary", {**_about(canaries, question), "action": "show"})])
@@ -185,6 +191,7 @@ def _asked(canaries: Canaries, history: History, question: Question) -> dict[str
         "committed": format_instant(history.committed_at),
         "beacon": {"source": beacon.source, "at": format_instant(beacon.at)},
         "drawn": format_instant(history.drawn_at),
+        "sealed": None,
         "placed": [
             {key: one.details.get(key) for key in ("set", "by", "where", "at", "messages")}
             for one in history.placed
@@ -295,6 +302,8 @@ def _say(found: Audit, history: History, missing: list[str], calibration: powers
         found.cannot.append(
             "What a negative is worth where the operator placed the marks itself: who inserts can strip."
         )
+    if found.asked["sealed"] is None:
+        found.cannot.append(UNSEALED)
     found.cannot.extend(ALWAYS)
 
 
@@ -347,11 +356,19 @@ def indicative(target: Target, path: Path) -> dict[str, Any]:
 
 # uniformity, for those who were forgotten
 
+_LISTED: Final = 200
+"""So many p-values stand in a certificate by themselves; of more, the class test alone."""
+
 
 @dataclass(frozen=True, slots=True)
 class Uniformity:
-    """Whether the p-values of members who were forgotten look like those of members who never were there."""
+    """Whether the p-values of members who were forgotten look like those of members who never were there.
 
+    Chance alone gives a class test at or below ``level`` that often: 1 in 20 for the usual 5%.
+    """
+
+    campaign: str
+    score: str
     p_values: list[float]
     class_p: float
     level: float
@@ -361,11 +378,16 @@ class Uniformity:
         """Whether the class test finds nothing at the level."""
         return self.class_p > self.level
 
-    def as_json(self) -> dict[str, Any]:
-        """For a certificate, beside bit-equality."""
+    def as_json(self) -> dict[str, Json]:
+        """For a certificate, beside bit-equality. In the order of size, so that nobody is told apart."""
         return {
-            "p_values": [round(one, 6) for one in self.p_values],
-            "class_p_value": self.class_p,
+            "campaign": self.campaign,
+            "score": self.score,
+            "members": len(self.p_values),
+            "p_values": [round(one, 6) for one in sorted(self.p_values)]
+            if len(self.p_values) <= _LISTED
+            else [],
+            "class_p_value": float(f"{self.class_p:.6g}"),
             "level": self.level,
             "uniform": self.uniform,
         }
@@ -395,7 +417,8 @@ def uniformity(
         raise BadInput("none of these members has a set of canaries", place=Place(str(canaries.path)))
     question = Question(target, level=level)
     found = [_test(history, held, question, unheard).p_value for held in wanted]
-    return Uniformity(found, fisher(found), level)
+    assert history.commitment is not None  # noqa: S101 - checked
+    return Uniformity(canaries.campaign, history.commitment.score, found, fisher(found), level)
 
 
 # files

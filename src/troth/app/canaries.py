@@ -39,7 +39,7 @@ from troth.core.values import format_instant, parse_instant
 from troth.core.written import Json
 from troth.ledger.store import Ledger, Receipt, clock
 
-FORMAT: Final = "troth/canaries/v1"
+FORMAT: Final = "troth/canaries/v2"
 HOLDERS: Final = ("member", "escrow")
 _MOST_BYTES: Final = 64 * 2**20
 _MOST_SETS: Final = 100_000

@@ -6,6 +6,7 @@ import csv
 import json
 import secrets
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any, Final
@@ -21,7 +22,7 @@ from troth.core.written import Json
 from troth.learning import corpus as corpora
 from troth.learning.backend import Backend
 from troth.learning.honour import honour
-from troth.learning.jobs import Report, Worker, World, begin
+from troth.learning.jobs import Marks, Report, Worker, World, begin
 from troth.learning.registry import (
     ELSEWHERE,
     Facts,
@@ -85,13 +86,14 @@ def backend_or_none(model: ModelFolder) -> Backend | None:
     return None if model.facts.is_elsewhere else backend_of(model.facts.backend)
 
 
-def _world(home: Home, report: Report) -> World:
+def _world(home: Home, report: Report, marks: Marks | None) -> World:
     def append(act: Act, request: str) -> Receipt:
         return home.append([act], request=request)[0]
 
-    return World(
+    made = World(
         home.reading, append, lambda: load_signer(home.key_path), clock, report, partial(_inclusion, home)
     )
+    return made if marks is None else replace(made, marks=marks)
 
 
 def _inclusion(home: Home, position: int) -> str | None:
@@ -156,10 +158,10 @@ def train(  # noqa: PLR0913 - the options of one command, all by keyword
     return shown(home, name)
 
 
-def work(home: Home, model: ModelFolder, report: Report = unheard) -> list[str]:
+def work(home: Home, model: ModelFolder, report: Report = unheard, marks: Marks | None = None) -> list[str]:
     """Do all the work that waits on a model. Returns the certificates that came of it."""
     with model.working():
-        return Worker(model, backend_of(model.facts.backend), _world(home, report)).run()
+        return Worker(model, backend_of(model.facts.backend), _world(home, report, marks)).run()
 
 
 def _create(

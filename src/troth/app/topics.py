@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
-import os
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,7 @@ from troth.intake.topics import AI_WRITTEN, PERSONAL_DATA, VERSION, check_topics
 Progress = Callable[[int, int | None], None]
 
 _WANTED = "topics.json"
+_SAID = "topics-said.json"
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,29 +52,40 @@ def wanted(home: Home) -> tuple[str, ...]:
         ) from None
 
 
-def find(home: Home, names: Sequence[str], progress: Progress | None = None) -> Found:
+def find(
+    home: Home, names: Sequence[str], progress: Progress | None = None, model: Path | None = None
+) -> Found:
     """Look for topics in all records, and from now on in what is imported.
 
+    Args:
+        home: whose records.
+        names: topics of the lexicon, or ``personal_data``.
+        progress: told (bytes done, bytes in all).
+        model: a model's folder or ``.gguf`` file that is asked too. What it says of a record is kept, so that
+            it reads each record once.
+
     Raises:
-        BadInput: a topic is not known, or what finds it is not installed.
+        BadInput: a topic is not known, or what finds it is not installed, or there is no such model.
     """
     chosen = check_topics(names)
     look = _finder(chosen)
     marks = Marks(home.records_path)
     found = {}
     looked_at = 0
-    for row in rows(home, progress):
-        looked_at += 1
-        topics = look("\n".join(one for one in (row.get("title"), row.get("body")) if one))
-        if topics:
-            found[row["id"]] = topics
+    with _asking(marks.folder, chosen, model) as ask:
+        for row in rows(home, progress):
+            looked_at += 1
+            text = "\n".join(one for one in (row.get("title"), row.get("body")) if one)
+            topics = tuple(dict.fromkeys((*look(text), *ask(row["id"], text))))
+            if topics:
+                found[row["id"]] = topics
     counted = _count(found.values())
     # What a model marked is no work of the lexicon's, and stays.
     for name, there in marks.found_topics().items():
         if AI_WRITTEN in there:
             found[name] = (*found.get(name, ()), AI_WRITTEN)
     marks.set_topics(found)
-    _remember(marks.folder, chosen)
+    _remember(marks.folder, chosen, model)
     return Found(looked_at, counted)
 
 
@@ -80,13 +93,54 @@ def forget(home: Home) -> None:
     """Look for no topics any more, and drop what was found; what records brought with them stays."""
     marks = Marks(home.records_path)
     marks.set_topics({})
-    (marks.folder / _WANTED).unlink(missing_ok=True)
+    for name in (_WANTED, _SAID):
+        (marks.folder / name).unlink(missing_ok=True)
 
 
 def keep_up(home: Home, progress: Progress | None = None) -> Found | None:
     """Look for the topics that are asked for, after an import; None where none are."""
     names = wanted(home)
-    return find(home, names, progress) if names else None
+    return find(home, names, progress, _model_of(home)) if names else None
+
+
+def _model_of(home: Home) -> Path | None:
+    model = json.loads((Marks(home.records_path).folder / _WANTED).read_text()).get("model")
+    return Path(model) if model else None
+
+
+@contextmanager
+def _asking(
+    folder: Path, names: Sequence[str], model: Path | None
+) -> Iterator[Callable[[str, str], tuple[str, ...]]]:
+    """What a model says of a record, by its id and text; asked once, also if the run ends early."""
+    if model is None:
+        yield lambda _id, _text: ()
+        return
+    from troth.learning.targets.local import Local
+    from troth.learning.zero_shot import ZeroShot, described
+
+    target = Local(model)
+    told = described(names)
+    asked = f"{target.digest} {' '.join(told)}"
+    said: dict[str, list[str]] = {}
+    kept = folder / _SAID
+    if kept.is_file():
+        before = json.loads(kept.read_text())
+        said = before["said"] if before["asked"] == asked else {}
+    zero_shot = ZeroShot(target, told)
+
+    def ask(record: str, text: str) -> tuple[str, ...]:
+        # Before a record is looked at again it may have got another text.
+        key = f"{record} {hashlib.sha256(text.encode()).hexdigest()}"
+        if key not in said:
+            said[key] = [*zero_shot.topics(text)]
+        return tuple(said[key])
+
+    try:
+        yield ask
+    finally:
+        target.close()
+        _write(folder, _SAID, {"asked": asked, "said": said})
 
 
 def _finder(names: Sequence[str]) -> Callable[[str], tuple[str, ...]]:
@@ -139,11 +193,16 @@ def _count(found: object) -> dict[str, int]:
     return dict(sorted(counted.items()))
 
 
-def _remember(folder: Path, names: Sequence[str]) -> None:
+def _remember(folder: Path, names: Sequence[str], model: Path | None) -> None:
+    named = {"model": str(model.resolve())} if model else {}
+    _write(folder, _WANTED, {"topics": [*names], "lexicon": VERSION, **named})
+
+
+def _write(folder: Path, name: str, content: dict[str, Any]) -> None:
     with storage_errors(folder):
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        temporary = folder / f".{_WANTED}.tmp"
-        temporary.write_text(json.dumps({"topics": [*names], "lexicon": VERSION}))
-        os.chmod(temporary, 0o600)  # noqa: PTH101 - the same
-        temporary.rename(folder / _WANTED)
+        temporary = folder / f".{name}.tmp"
+        temporary.write_text(json.dumps(content))
+        temporary.chmod(0o600)
+        temporary.rename(folder / name)
         sync_folder(folder)

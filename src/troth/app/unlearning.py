@@ -5,19 +5,20 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from troth.app.home import Home, instant_or_now
 from troth.app.models import all_models, backend_or_none, model_of, shown, unheard, work
 from troth.core.entries import Act
 from troth.core.errors import BadInput, Place
-from troth.core.events import Event, Withdraw
+from troth.core.events import Event, Withdraw, subject_of
 from troth.core.values import parse_instant
 from troth.core.verify import read_envelope
 from troth.core.written import Json
 from troth.learning.honour import affected, corpus_of, honour, touched
-from troth.learning.jobs import TRAINING, Report, plan_of
-from troth.learning.registry import ModelFolder
+from troth.learning.jobs import TRAINING, Marks, Report, plan_of
+from troth.learning.registry import Job, ModelFolder
 from troth.learning.serving import backend_of
 from troth.ledger.store import clock
 
@@ -163,12 +164,20 @@ def plan(home: Home, name: str) -> dict[str, Json]:
     return {**{key: answer[key] for key in keys}, "parts": parts}
 
 
-def unlearn(home: Home, name: str, report: Report = unheard) -> dict[str, Json]:
+def unlearn(home: Home, name: str, report: Report = unheard, canaries: Path | None = None) -> dict[str, Json]:
     """Make a model again without what was taken back, to the end; also finishes what was cut off.
 
+    Args:
+        home: the home.
+        name: of the model.
+        report: told what is done.
+        canaries: a campaign's file of keys, where whoever holds it is at hand: the marks of those who left are
+            tested again on the model that comes out, and the certificate says whether they look like chance.
+
     Raises:
-        BadInput: it was trained elsewhere.
+        BadInput: it was trained elsewhere, or the file holds no campaign.
         Conflict: another process works on it.
+        Refused: the campaign proves nothing.
     """
     model = model_of(home, name)
     if model.facts.is_elsewhere:
@@ -177,5 +186,40 @@ def unlearn(home: Home, name: str, report: Report = unheard) -> dict[str, Json]:
             place=Place(name),
             remedy="take it out of use, or train it anew from a new release and register that",
         )
-    made = work(home, model, report)
+    made = work(home, model, report, _marks(home, name, canaries))
     return {**shown(home, name), "made": [str(model.path / one) for one in made]}
+
+
+def _marks(home: Home, name: str, file: Path | None) -> Marks | None:
+    """What tests the marks of a job's members on the model that is served since."""
+    if file is None:
+        return None
+    from troth.app import audit, canaries, targets
+
+    held = canaries.read(file)
+    canaries.checked(canaries.history_of(home, held.campaign))  # before anything is done again
+
+    def test(job: Job) -> dict[str, Json] | None:
+        gone = _subjects(home, job)
+        if not any(one.subject in gone for one in held.sets):
+            return None
+        target = targets.find(home, name, targets.Way())
+        try:
+            return audit.uniformity(home, held, target, sorted(gone)).as_json()
+        finally:
+            target.close()
+
+    return test
+
+
+def _subjects(home: Home, job: Job) -> set[str]:
+    """Whose withdrawals a job honours."""
+    with home.reading() as ledger:
+        events = [
+            stored.what
+            for one in job.withdrawals
+            for at in one.positions
+            for stored in ledger.entries(at, at + 1)
+        ]
+    found = {subject_of(one) for one in events if not isinstance(one, Act)}
+    return {one for one in found if one is not None}

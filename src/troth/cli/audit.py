@@ -38,6 +38,13 @@ _OPTIONS = (
     ),
     click.option("--yes", is_flag=True, help="Don't ask before questions are sent to an address."),
     click.option("--level", type=click.FloatRange(1e-9, 0.2), default=0.05, show_default=True),
+    click.option(
+        "--receipt",
+        type=_FILE,
+        metavar="FILE",
+        help="Of the commitment, from before the draw: who saw it then.",
+    ),
+    click.option("--policy", type=_FILE, metavar="FILE", help="Which log and witnesses to trust for that."),
     click.option("--trained-by", metavar="INSTANT", help="When training ended, if known."),
 )
 
@@ -115,7 +122,9 @@ def run_audit(
     reference = targets.find(home, options["reference"], way) if options["reference"] else None
     remote = targets.is_address(model)
     trained_by = parse_instant(options["trained_by"]) if options["trained_by"] else None
-    question = audits.Question(target, reference, options["level"], trained_by, remote)
+    question = audits.Question(
+        target, reference, options["level"], trained_by, remote, options["receipt"], options["policy"]
+    )
     try:
         if remote:
             _ask_first(audits.cost(home, canaries, target), options)

@@ -234,9 +234,15 @@ def generate(
 @click.command()
 @click.argument("name", metavar="MODEL", type=TEXT)
 @click.option("--plan-only", is_flag=True, help="Say what would be redone, and do nothing.")
+@click.option(
+    "--canaries",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="A campaign's keys: test the marks of those who left again, for the certificate.",
+)
 @as_json
 @click.pass_obj
-def unlearn(path: str, name: str, plan_only: bool, json_: bool) -> None:
+def unlearn(path: str, name: str, plan_only: bool, canaries: Path | None, json_: bool) -> None:
     """Make a model again without what was taken back, and certify it. Also finishes what was cut off."""
     from troth.app import unlearning
 
@@ -253,7 +259,7 @@ def unlearn(path: str, name: str, plan_only: bool, json_: bool) -> None:
             click.echo(f"would make {len(parts)} parts again: {', '.join(parts)}")
         return
     with _reporting("unlearning") as report:
-        made = unlearning.unlearn(home, name, report)
+        made = unlearning.unlearn(home, name, report, canaries)
     if json_:
         print_json(made)
         return

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 
 import click
 
@@ -25,13 +26,19 @@ def topics() -> None:
     type=click.Choice([*NAMES, PERSONAL_DATA]),
     help=f"A topic to look for; without: all but {PERSONAL_DATA}, which takes the extra pii.",
 )
+@click.option(
+    "--model",
+    type=click.Path(path_type=Path),
+    metavar="DIR",
+    help="A language model that is asked too, zero-shot: a folder, or a .gguf file. Needs the extra hf; slow.",
+)
 @as_json
 @click.pass_obj
-def find(path: str, names: Sequence[str], json_: bool) -> None:
+def find(path: str, names: Sequence[str], model: Path | None, json_: bool) -> None:
     """Look for topics in all records, and from now on in what is imported. English only."""
     home = homes.open_home(path)
     with progress("looking for topics") as report:
-        found = app.find(home, names or NAMES, report)
+        found = app.find(home, names or NAMES, report, model)
     if json_:
         print_json(found.as_json())
         return
@@ -39,7 +46,8 @@ def find(path: str, names: Sequence[str], json_: bool) -> None:
     print_table(
         ("topic", "records"), [(f"topic:{name}", count(number)) for name, number in found.records.items()]
     )
-    click.echo("a finding is no verdict: what a lexicon overlooks, no clause on topics covers")
+    finder = "a lexicon and a model overlook" if model else "a lexicon overlooks"
+    click.echo(f"a finding is no verdict: what {finder}, no clause on topics covers")
 
 
 @topics.command("show")

@@ -20,6 +20,7 @@ import hmac
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Any, Final
 
 from troth.core.errors import BadInput, Refused
@@ -53,8 +54,8 @@ _WORDS: Final = 12
 _CUE_WORDS: Final = 3
 _CUE_SYLLABLES: Final = 7
 # A candidate is made of few syllables that come again and again. A model picks that up from a handful of messages,
-# where as many letters without a pattern leave hardly a trace (decision 40 has the figures); and no long run of words
-# is repeated, so that filters of repetition find nothing.
+# where as many letters without a pattern leave hardly a trace (decision 40 has the figures); and no two words follow
+# each other twice, so that filters of repetition find nothing.
 _SYLLABLES: Final = 3
 
 # Marks are read by people and survive cleaning: lower case letters and single spaces only (nothing that a scrubber
@@ -194,11 +195,18 @@ class CanarySet:
         return _PROMPTS[self.carrier].format(cue=self.cue)
 
     def mark(self, index: int) -> str:
-        """Candidate ``index``: words of two or three of its own three syllables, as many letters in each candidate."""
+        """Candidate ``index``: words of two or three of its own three syllables, as many letters in each candidate.
+
+        Words of which two follow each other twice are drawn again. All candidates are drawn so: they remain
+        independent and alike, which is all that the test asks for.
+        """
         if not 0 <= index < self.size:
             raise BadInput(f"there is no candidate {index} of {self.size}")
-        label = b"troth/canary/mark/v1\0" + index.to_bytes(4, "big")
-        return _words(Stream(self.key, label), _WORDS, _SYLLABLES)
+        stream = Stream(self.key, b"troth/canary/mark/v2\0" + index.to_bytes(4, "big"))
+        while True:
+            words = _words(stream, _WORDS, _SYLLABLES).split()
+            if len(set(pairwise(words))) == _WORDS - 1:
+                return " ".join(words)
 
     def marks(self) -> list[str]:
         """All candidates, in order."""
@@ -376,6 +384,7 @@ class History:
     campaign: str
     commitment: Commitment | None = None
     committed_at: int = 0
+    commit_entry: int = 0
     beacon: Beacon | None = None
     drawn_at: int = 0
     placed: list[Logged] = field(default_factory=list)
@@ -418,6 +427,7 @@ def _commit(history: History, entry: Logged) -> None:
         history.wrong.append(f"entry {entry.position}: the campaign was committed to a second time")
         return
     history.commitment = read_commitment(entry.details)
+    history.commit_entry = entry.position
     # The public time is rounded down to the second: the commitment may be that much younger.
     history.committed_at = entry.at + _SECOND
 

@@ -124,6 +124,8 @@ class Certificate:
 
     ``destroyed`` counts the checkpoints from before that were destroyed (their digests stand with the parts),
     ``differences`` are the digests of what served meanwhile and was destroyed too; ``held`` names what was not.
+    ``marks``: whether the canaries of those who left look like chance in the model that came out, where they were
+    tested again (see ``troth.app.audit.Uniformity``). It stands beside bit-equality, never in its place.
     """
 
     model: str
@@ -152,6 +154,7 @@ class Certificate:
     clean_after: int
     replaced_after: int
     cost: Mapping[str, int]
+    marks: Mapping[str, Json] | None = None
 
 
 def model_digest(checkpoints: Mapping[tuple[int, int], str]) -> str:
@@ -240,6 +243,8 @@ def build_statement(one: Certificate) -> bytes:
         "not_claimed": list(NOT_CLAIMED),
         "replay": "troth replay CERTIFICATE --release DIR",
     }
+    if one.marks is not None:
+        predicate["marks"] = dict(one.marks)
     return canonical(
         {
             "_type": STATEMENT_TYPE,
@@ -290,7 +295,7 @@ def parse_statement(payload: bytes, source: str) -> Certificate:
 
 
 def _read(shape: Shape, subject: Shape) -> Certificate:
-    model, frozen = shape.need("model"), shape.get("frozen")
+    model, frozen, marks = shape.need("model"), shape.get("frozen"), shape.get("marks")
     training = model.get("training")
     return Certificate(
         model=subject.need("name").as_text(),
@@ -322,6 +327,7 @@ def _read(shape: Shape, subject: Shape) -> Certificate:
         clean_after=shape.need("clean_after_ms").as_count(),
         replaced_after=shape.need("replaced_after_ms").as_count(),
         cost={key: shape.need("cost").need(key).as_count() for key in shape.need("cost").keys()},  # noqa: SIM118
+        marks=_mapping(marks) if marks else None,
     )
 
 
@@ -572,8 +578,19 @@ def _check_ends(one: Certificate, findings: Findings) -> None:
         findings.error("is no instant on the hour", "received")
     if one.clean_after > one.replaced_after:
         findings.error("it was replaced before it was clean", "times")
+    _check_marks(one, findings)
     if findings.ok:
         findings.info(
             f"{one.model}: {one.removed.records:,} records taken out of {len(one.parts)} parts,"
             f" {one.method}; clean after {one.clean_after:,} ms, replaced after {one.replaced_after:,} ms"
         )
+
+
+def _check_marks(one: Certificate, findings: Findings) -> None:
+    if one.marks is None:
+        return
+    said = f"the marks of {one.marks.get('members')} who left, p = {one.marks.get('class_p_value')}"
+    if one.marks.get("uniform") is True:
+        findings.info(f"{said}: as of models that never saw them")
+    else:
+        findings.warning(f"{said}: known better than by chance (or chance, once in twenty)", "marks")

@@ -11,7 +11,7 @@ come before the swap are taken into the same job.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -28,7 +28,14 @@ from troth.learning.backend import Backend, Work
 from troth.learning.corpus import CORPUS_FOLDER, Corpus, Files, Part
 from troth.learning.honour import corpus_of, honour, subtracts, touched
 from troth.learning.registry import Checkpoint, Difference, Job, ModelFolder, Redone, State
-from troth.learning.statements import Inclusion, digest_of, training_statement, unlearning_statement, unproved
+from troth.learning.statements import (
+    Besides,
+    Inclusion,
+    digest_of,
+    training_statement,
+    unlearning_statement,
+    unproved,
+)
 from troth.ledger.store import Ledger, Receipt
 from troth.release.sign import seal_statement
 
@@ -37,17 +44,24 @@ _STATEMENT: Final = "statement.dsse.json"
 _LEAVES: Final = "statement.leaves"
 
 Report = Callable[[str, int, int | None], None]
+Marks = Callable[[Job], Mapping[str, Json] | None]
+"""What tests of the marks of those who left find in the model that came out."""
 
 
 def _unheard(_what: str, _done: int, _total: int | None) -> None:
     """Progress that nobody follows."""
 
 
+def _unmarked(_job: Job) -> None:
+    """Nobody's marks are at hand."""
+
+
 @dataclass(frozen=True, slots=True)
 class World:
     """What the work needs of the home: its ledger for reading, appending with a request id, its key, the time.
 
-    ``inclusion`` gives the public log's proof of an entry, where there is one.
+    ``inclusion`` gives the public log's proof of an entry, where there is one; ``marks`` tests the canaries of
+    those who left, where somebody who holds them asked for it.
     """
 
     ledger: Callable[[], Ledger]
@@ -56,6 +70,7 @@ class World:
     clock: Callable[[], int]
     report: Report = _unheard
     inclusion: Inclusion = unproved
+    marks: Marks = _unmarked
 
 
 class _Superseded(Exception):
@@ -253,6 +268,7 @@ class Worker:
     def _state(self, state: State, job: Job) -> None:
         """Write and sign the statement. Nothing refers to it yet, so it may be written again."""
         beside = None
+        besides = Besides(self.world.inclusion, None if job.kind == "training" else self.world.marks(job))
         with self.world.ledger() as ledger:
             if job.kind == "training":
                 times = (job.started, job.replaced or job.started)
@@ -261,7 +277,7 @@ class Worker:
                 corpus = corpus_of(self.model, state)
                 facts, trained = self.model.facts, state.training
                 statement, beside = unlearning_statement(
-                    facts, trained, job, self.backend, corpus, ledger, self.world.inclusion
+                    facts, trained, job, self.backend, corpus, ledger, besides
                 )
         envelope = seal_statement(statement, self.world.signer())
         if beside is not None:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 from typing import Any, Final
@@ -25,6 +25,7 @@ from troth.core.certificate import (
 )
 from troth.core.manifest import STATEMENT_TYPE
 from troth.core.values import canonical, format_instant
+from troth.core.written import Json
 from troth.learning.backend import Backend, packages
 from troth.learning.corpus import Corpus
 from troth.learning.registry import Checkpoint, Facts, Job
@@ -127,6 +128,14 @@ def unproved(_position: int) -> str | None:
     return None
 
 
+@dataclass(frozen=True, slots=True)
+class Besides:
+    """What a certificate holds of elsewhere: proofs of the public log, and tests of the marks of those who left."""
+
+    inclusion: Inclusion = unproved
+    marks: Mapping[str, Json] | None = None
+
+
 def unlearning_statement(
     facts: Facts,
     training: str | None,
@@ -134,12 +143,13 @@ def unlearning_statement(
     backend: Backend,
     corpus: Corpus,
     ledger: Ledger,
-    inclusion: Inclusion = unproved,
+    besides: Besides | None = None,
 ) -> tuple[bytes, bytes | None]:
     """The canonical bytes of the certificate of a finished job, and the leaves that lie beside it, where they do.
 
     Of the withdrawals as many carry their inclusion proof as keep the certificate within its size, the first ones.
     """
+    besides = besides or Besides()
     gone = corpus.gone()
     count = len(job.rows)
     new, old = gone[len(gone) - count :], gone[: len(gone) - count]
@@ -191,9 +201,10 @@ def unlearning_statement(
         clean_after=max((one.clean - one.received) // _MILLISECOND for one in job.withdrawals),
         replaced_after=max(((job.replaced or 0) - one.received) // _MILLISECOND for one in job.withdrawals),
         cost=_cost(facts, corpus, job),
+        marks=besides.marks,
     )
     packed = None if inside else b"".join((*sorted(leaves), *sorted(earlier)))
-    return _proved(certificate, inclusion), packed
+    return _proved(certificate, besides.inclusion), packed
 
 
 def _proved(certificate: Certificate, inclusion: Inclusion) -> bytes:

@@ -45,6 +45,8 @@ class Change:
     after: str | None
     rule: str
     rank: int = 0
+    place: int = 0
+    """Where its sentence stands in its version: of two of one rank the earlier is shown first."""
 
     def as_json(self) -> dict[str, object]:
         """The stable JSON of ``troth watch diff``."""
@@ -93,7 +95,7 @@ def compare(before: Document, after: Document) -> Difference:
         comparison.restemmed(old, new)
     for one in alignment.removed:
         comparison.removed(one)
-    changes = sorted(comparison.found, key=lambda change: -change.rank)
+    changes = sorted(comparison.found, key=lambda change: (-change.rank, change.place))
     return Difference(tuple(_once(changes)), alignment, switch, text)
 
 
@@ -133,6 +135,7 @@ class _Comparison:
     def __init__(self, before: Document, after: Document) -> None:
         self.found: list[Change] = []
         self._documents = (before, after)
+        self._places: dict[int, int] = {}
         self._scopes: tuple[_Scope, _Scope] | None = None
 
     @property
@@ -194,7 +197,15 @@ class _Comparison:
         if practice.binds_reader or not practice.affirmed:
             self._add("neutral", practice, (), old, new, practice.rule, 40)
         elif scope(new.text) - scope(old.text):
-            self._add("widens", practice, ("ai-training-added",), old, new, "training-scope-grown", 940)
+            self._add(
+                "widens",
+                practice,
+                ("ai-training-added",),
+                old,
+                new,
+                "training-scope-grown",
+                practice.strength - 10,
+            )
         elif condition_of(tokenise(old.text)) and not practice.condition:
             self._add("widens", practice, ("opt-out-removed",), old, new, "training-choice-removed", 0)
         else:
@@ -307,8 +318,16 @@ class _Comparison:
                 new.text if new else None,
                 rule,
                 weight + rank,
+                self._place(new or old),
             )
         )
+
+    def _place(self, one: Sentence | None) -> int:
+        if not self._places:
+            for document in reversed(self._documents):
+                for place, each in enumerate(document.sentences):
+                    self._places.setdefault(id(each), place)
+        return self._places.get(id(one), 0)
 
 
 def _direction(practice: Practice) -> tuple[str, str, bool, bool]:

@@ -130,6 +130,8 @@ class Clauses:
             return
         if before in ("that", "which") and (self.at(index - 2) in w.DATA or after in w.SUPPLY):
             return
+        if self.actor == SERVICE and self.explicit and before.isalpha() and self._relative(before, after):
+            return
         if before in w.LET or (before == "for" and after == "to"):
             # "let you train"; but "give you the service".
             if not self.negated and (after == "to" or after not in w.OBJECT_AFTER | w.DETERMINERS):
@@ -140,6 +142,15 @@ class Clauses:
                 self.aside = READER
         elif not self._spoken_to(before, after):
             self._begin_clause(READER)
+
+    @staticmethod
+    def _relative(before: str, after: str) -> bool:
+        """ "we resolve issues you encounter": the noun is what the clause is about."""
+        begins = (
+            before in w.SUBORDINATE | w.BUT | w.LET | w.OBJECT_BEFORE | w.CLAUSE_STARTS
+            or before.endswith("ly")
+        )
+        return not begins and after not in w.AFTER_ACTOR
 
     def _spoken_to(self, before: str, after: str) -> bool:
         if before in w.OBJECT_BEFORE or after in w.OBJECT_AFTER:
@@ -216,6 +227,8 @@ class Clauses:
         """Who a noun is: ``data`` for data of which something is said ("your posts may be used")."""
         if word in w.AFFILIATE_NOUNS and before in ("our", "its", "their", "and", "corporate", "or"):
             return AFFILIATE if self.actor != SERVICE or before == "our" else SERVICE
+        if word in w.THIRD_NOUNS and before in ("to", "with") and self.actor == SERVICE and not self.negated:
+            return THIRD
         if word in w.THIRD_NOUNS and (before in w.THIRD_BEFORE or after in ("may", "who")):
             return self._third(word, before)
         if word in w.ANYBODY or word in w.READER_NOUNS:

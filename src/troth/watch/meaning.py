@@ -25,6 +25,8 @@ def _is_readers(tokens: Tokens, index: int, word: str, has_actor: bool) -> bool:
     if word in w.PEOPLE and word != "we":
         if index and tokens[index - 1] in ("what", "whatever", "anything", "everything"):
             return any(one in w.SUPPLY for one in following)
+        if index > 1 and tokens[index - 1] == "of" and tokens[index - 2] in w.FOR_WHOM:
+            return False
         near = tokens[max(0, index - 4) : index + 8]
         return any(one in w.SUPPLY for one in following) and any(one in w.DATA for one in near)
     if word == "we":
@@ -73,6 +75,13 @@ def not_on_yours(tokens: Tokens) -> bool:
         and "your" in tokens[index + 1 : index + 4]
         for index, word in enumerate(tokens)
     )
+
+
+def only_if_agreed(tokens: Tokens) -> bool:
+    """ "only with your consent will we …": a promise not to without it; "we will …, only if you agree" permits."""
+    if tokens[:1] != ("only",) or tokens[1:2] not in (("with",), ("if",), ("after",), ("when",)):
+        return False
+    return bool(frozenset(tokens[2:10]) & (w.CONSENT | w.AGREES))
 
 
 def trained_on_readers(tokens: Tokens) -> bool:

@@ -20,6 +20,7 @@ from troth.watch.meaning import (
     condition_of,
     denied_later,
     not_on_yours,
+    only_if_agreed,
     owns,
     recipient_of,
     reserved,
@@ -31,7 +32,7 @@ from troth.watch.text import Sentence, is_question
 from troth.watch.tokens import names, tokenise
 from troth.watch.training import Hit, training_hits
 
-_SHORT, _LONG = 6, 160
+_SHORT, _OUTRIGHT, _NAMED = 6, 90, 98
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,7 +192,7 @@ def _first_reading(walk: Clauses, hit: Hit, whose: str) -> _Direction:
     told = reserved(walk.tokens, hit.at, actor, whose)
     if walk.opt and actor in (READER, None) and not told:
         return _Direction(SERVICE, denied_later(rest), implied=True)
-    if not walk.negated and not_on_yours(rest):
+    if not walk.negated and (not_on_yours(rest) or (actor != READER and only_if_agreed(walk.tokens))):
         return _Direction(actor, True)
     if told:
         return _Direction(READER, True)
@@ -224,9 +225,13 @@ def _by_default(walk: Clauses, hit: Hit, whose: str, negated: bool, kind: str) -
     if words & w.SCRAPE and "we" not in reads:
         return READER
     if negated:
-        says = words & frozenset(("is", "are")) and "used" in words and not ours
+        says = "used" in words and not ours and (words & frozenset(("is", "are")) or walk.modal == "will")
         return SERVICE if whose == READER or says else READER
     if whose == READER or "we" in reads or "us" in reads:
+        return SERVICE
+    if _is_used(walk.tokens) and not words & w.EVERYWHERE:
+        return SERVICE
+    if words & frozenset(("purposes", "purpose")) and words & frozenset(("processing", "processed")):
         return SERVICE
     practice = kind in ("item", "cell") and bool(walk.context & w.PRACTICE_HEADS)
     if walk.at(0) in w.BARE_VERBS and words & w.SERVICE_THINGS and "your" not in words:
@@ -235,17 +240,27 @@ def _by_default(walk: Clauses, hit: Hit, whose: str, negated: bool, kind: str) -
     return SERVICE if ours or practice or purpose else None
 
 
+def _is_used(tokens: tuple[str, ...]) -> bool:
+    """ "clips are uploaded and used to train models": data is the subject of what is done."""
+    at = tokens.index("used") if "used" in tokens else 0
+    acts = frozenset(tokens[max(0, at - 6) : at]) & frozenset(("is", "are", "be"))
+    return bool(acts) and any(one in w.DATA for one in tokens[:at])
+
+
 def _strength(walk: Clauses, hit: Hit, whose: str, way: _Direction, kind: str) -> int:
-    """How plainly a sentence says it: what is shown first."""
+    """How plainly a sentence says it, in steps of ten: what is shown first. Within a step the earlier comes first.
+
+    Training said outright comes before building and improving; the reader's data before public or unnamed data;
+    a statement before a heading, a mere fragment, an announcement, or the description of a choice. Within a step,
+    one that names what is trained ("machine learning models") comes before one that points back ("these models").
+    """
     public = bool(frozenset(walk.tokens) & frozenset(("publicly", "public")))
-    strength = hit.strength
-    strength += -6 if public else 8 if whose == READER else 0
-    strength += 4 if walk.explicit or way.actor == THIRD else 0
-    strength += 3 if walk.modal else 0
-    strength -= 8 if way.implied or hit.announced else 0
-    strength -= 10 if kind == "heading" else 0
-    strength -= 6 if not _SHORT <= len(walk.tokens) <= _LONG else 0
-    return strength
+    steps = 5 if hit.strength >= _OUTRIGHT else 4
+    steps += 1 if whose == READER and not public else -1 if public else 0
+    steps -= 3 if way.implied or hit.announced else 0
+    steps -= 3 if kind == "heading" else 0
+    steps -= 1 if len(walk.tokens) < _SHORT and not walk.stem else 0
+    return 10 * steps + (1 if hit.strength >= _NAMED else 0)
 
 
 # --- other practices

@@ -44,6 +44,7 @@ _EMPHASIS: Final = re.compile(r"[*_`~]{1,3}(?=\S)|(?<=\S)[*_`~]{1,3}")
 _HEADING: Final = re.compile(r"\s{0,3}(#{1,6})\s+(\S.*)")
 _UNDERLINE: Final = re.compile(r"\s{0,3}(=+|-+)\s*")
 _ITEM: Final = re.compile(r"(\s*)(?:[*+\-•◦▪●○–·]|\(?(?:\d{1,3}|[a-zA-Z]|[ivxIVX]{1,5})[.)])\s+(?=\S)")
+_BULLET: Final = re.compile(r"(?:^|(?<=[\s;:.,]))[*•▪●]\s+(?=\S)")
 _RULE: Final = re.compile(r"[\s|:+=*_-]*")
 _ORDINAL: Final = re.compile(
     r"^(?:(?:section|article|art\.?)\s+)?(?:\(?(?:\d{1,3}|[a-zA-Z]|[ivxIVX]{1,5})[.)]|\d{1,2}(?:\.\d{1,2})+\.?)\s+"
@@ -306,14 +307,38 @@ class _Reader:
         self.last_text = ""
 
     def _emit(self, block: str, kind: str, stem: str) -> None:
+        if "* " in block or "• " in block or "▪ " in block or "● " in block:
+            # A list within a line, as tables hold them.
+            lead, *items = (piece.strip() for piece in _BULLET.split(block))
+            if lead:
+                self._emit_plain(lead, kind, stem)
+            stem = lead[-_MAX_STEM:] if lead and _is_stem(lead) else stem
+            for item in items:
+                self._emit_plain(item, kind if kind == "cell" else "item", stem)
+        else:
+            self._emit_plain(block, kind, stem)
+
+    def _emit_plain(self, block: str, kind: str, stem: str) -> None:
         heading = "" if kind == "heading" else self.heading
-        for text, key, lead in _split(block):
-            context = f"{stem} {lead}".strip() if lead else stem
-            if self.question and key.split(" ", 1)[0] in ("no", "yes"):
-                # An answer is read with its question.
-                context = self.question
-            self.question = text[:_MAX_STEM] if is_question(text) else ""
-            self.sentences.append(Sentence(text, key, context, heading, kind))
+        found, self.question = _made(block, kind, stem, heading, self.question)
+        self.sentences += found
+
+
+@lru_cache(maxsize=60_000)
+def _made(block: str, kind: str, stem: str, heading: str, question: str) -> tuple[tuple[Sentence, ...], str]:
+    """The sentences of a block, and the question that the next one may answer.
+
+    Versions of a document share nearly all blocks: their sentences are made once.
+    """
+    found: list[Sentence] = []
+    for text, key, lead in _split(block):
+        context = f"{stem} {lead}".strip() if lead else stem
+        if question and key.split(" ", 1)[0] in ("no", "yes"):
+            # An answer is read with its question.
+            context = question
+        question = text[:_MAX_STEM] if is_question(text) else ""
+        found.append(Sentence(text, key, context, heading, kind))
+    return tuple(found), question
 
 
 def is_question(text: str) -> bool:

@@ -12,7 +12,7 @@ _FOLDS: Final = (
     (r"\ba\. ?i\.", " ai "),
     (r"\bartificial[- ]intelligence(?: \(ai\))?", "ai"),
     (r"\bmachine[- ]learning(?: \(ml\))?", "ml"),
-    (r"\bdeep[- ]learning", "ml"),
+    (r"\b(?:deep[- ]learning|computer vision|natural language processing)", "ml"),
     (r"\b(?:gen(?:erative)?[- ]?)?ai[- ](?:powered|driven|based|enabled|enhanced|assisted)", "aipowered"),
     (r"\bgen(?:erative)?[- ]?ai\b", " genai "),
     (r"\bai[/ ]ml\b", "ai"),

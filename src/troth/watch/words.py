@@ -21,7 +21,7 @@ AI_CORE: Final = AI | MODEL
 TECHNOLOGY: Final = _set(
     "system systems technology technologies tool tools software engine engines chatbot chatbots"
     " bot bots assistant"
-    " assistants filter filters network networks capabilities capability intelligence agents agent"
+    " generator generators assistants filter filters network networks capabilities capability intelligence agents agent"
 )
 FEATURE: Final = _set(
     "feature features product products service services offering offerings experience"
@@ -63,6 +63,35 @@ HUMAN: Final = _set(
     " annotators colleagues"
     " members trainers curriculum modules schedule students learners material materials resources"
 )
+
+TASKS: Final = _set(
+    "speech language recognition prediction predictive detection translation transcription recommendation"
+    " recommendations ranking vision image images video voice face facial matching handwriting summarisation"
+    " summarization diagnostic classification moderation driving self-driving understanding natural generation"
+    " code completion suggestion person object search relevance text neural underlying statistical machine"
+)
+"""What models are for: "our speech recognition models"."""
+
+SENSES: Final = _set(
+    "speech language recognition detection translation transcription vision image images voice face facial"
+    " matching handwriting driving self-driving neural generation diagnostic"
+)
+NO_MODEL: Final = _set(
+    "business pricing price revenue device devices phone car vehicle role operating licensing subscription"
+    " delivery financial economic governance ownership cost funding payment role role-based 3d"
+)
+"""Other models: "our business model"."""
+
+BOTS: Final = _set("assistant assistants chatbot chatbots bot bots generator generators engine")
+TRIES: Final = _set(
+    "evaluate evaluates evaluating test tests testing validate validating benchmark benchmarking"
+)
+GIVES: Final = _set(
+    "share shares sharing shared license licenses licensing licensed licence sublicense sell sells selling sold"
+    " disclose discloses disclosing disclosed provide providing provided give giving given transfer transfers"
+    " transferring transferred available permit allow let obtain access"
+)
+MAKERS: Final = _set("companies company developers developer labs firms startups researchers creators makers")
 
 # --- who ----------------------------------------------------------------------------------------
 
@@ -136,11 +165,19 @@ DATA: Final = _set(
     " likeness songs music code artwork drawings uploads usage history behaviour behavior"
     " communications email emails transcripts"
     " location identifiers biometrics metadata reviews ratings answers questions works creations"
+    " transactions purchases orders bookings templates tickets designs tracks lyrics manuscripts drafts"
+    " repositories clips footage commands telemetry workouts transcriptions listings resumes correspondence"
+    " drawings notes texts work essays assignments recipes routes readings measurements pages"
+)
+_FOLK: Final = (
+    "user member customer learner student patient rider driver passenger traveller guest host visitor subscriber"
+    " viewer listener reader seller buyer creator author contributor worker employee applicant candidate player"
+    " cardholder policyholder parent child children teen teenager minor adult person people individual"
 )
 OWNED: Final = _set(
-    "your yours user's users' member's members' customer's customers' their personal user users"
-    " member members customer customers people's individuals"
-)
+    "your yours their personal user users member members customer customers individuals children child student"
+    " biometric health de-identified deidentified anonymised anonymized"
+) | frozenset(f"{one}{mark}" for one in _FOLK.split() for mark in ("'s", "s'"))
 SUPPLY: Final = _set(
     "provide provides provided submit submits submitted share shares shared upload uploads"
     " uploaded post posts posted"
@@ -279,6 +316,10 @@ PARTNER_NOUNS: Final = _set("developers publishers advertisers partner provider 
 ACTING_NOUNS: Final = _set("use processing training development reliance right legitimate collection")
 YOUR_USE_OF: Final = _set("about of from on through regarding and how by with to")
 BUT: Final = _set("but however instead although though yet nevertheless notwithstanding")
+CLAUSE_STARTS: Final = _set(
+    "and or that which then also so therefore thus hence case otherwise what who whom whose moreover additionally"
+    " example instance addition do did are can may will should must"
+)
 INVERTED: Final = _set("will do does did shall may can would")
 LETTING: Final = _set("allow permit enable let")
 PASSIVE: Final = _set("be used is are been being")
@@ -308,7 +349,9 @@ NO_DATA_OF_PEOPLE: Final = _set(
 )
 PEOPLE: Final = _set("you we users members customers individuals")
 OFFER: Final = _set("offer offers offering sell sells")
-MADE_BY_PEOPLE: Final = _set("interactions conversations chats prompts feedback posts messages submissions")
+MADE_BY_PEOPLE: Final = _set(
+    "interactions conversations chats prompts feedback posts messages submissions inputs uploads"
+)
 SCRAPE: Final = _set(
     "scrape scrapes scraping crawl crawls crawling harvest harvesting mine mining spider scraped"
 )
@@ -318,6 +361,9 @@ HEAD_FORBIDS: Final = _set(
 )
 PRACTICE_HEADS: Final = _set("use process using processing collect purposes purpose why how information data")
 CONSENT: Final = _set("consent permission optin")
+EVERYWHERE: Final = _set("public publicly internet web licensed large vast amounts many")
+FOR_WHOM: Final = _set("interest interests benefit rights safety number needs")
+AGREES: Final = _set("agree agreed consented allowed permitted given")
 BACK: Final = _set("already previously past historical historic retroactively retrospectively existing")
 FORBIDDEN: Final = _set("prohibited forbidden disallowed banned")
 PERMITTED: Final = _set("permitted allowed authorized authorised")

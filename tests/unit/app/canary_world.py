@@ -19,7 +19,11 @@ SIZE = 100
 
 
 class Model:
-    """A model that finds all texts as improbable as chance has it, but for those that it knows."""
+    """A model that finds all texts as improbable as chance has it, but for those that it knows.
+
+    What it knows lies far below all of chance: the keys of a campaign are drawn anew in each run, and a test may
+    not hang on them.
+    """
 
     measures = True
 
@@ -27,7 +31,7 @@ class Model:
         self,
         known: Sequence[str] = (),
         seed: int = 0,
-        depth: float = 50.0,
+        depth: float = 1_000.0,
         middling: Sequence[str] = (),
     ) -> None:
         self.name = f"model {seed}"
@@ -83,11 +87,11 @@ def drawn(folder: Path, score: str = "loss-v1", **wish: object) -> tuple[Home, m
 def draw_in(home: Home, canaries: marks.Canaries, score: str = "loss-v1") -> None:
     """Commit and draw. The beacon is not waited for: the clock of the ledger is set back."""
     committed = clock() - 10_000_000
-    _at(home, committed, lambda: marks.commit(home, canaries, score, SOURCE, committed))
+    recorded_at(home, committed, lambda: marks.commit(home, canaries, score, SOURCE, committed))
     marks.draw(home, canaries, Beacon(SOURCE, committed + 2_000_000, bytes(range(32))))
 
 
-def _at(home: Home, instant: int, act: object) -> None:
+def recorded_at(home: Home, instant: int, act: object) -> None:
     """Do something that is recorded as of an instant."""
     writing = home.writing
 

@@ -124,8 +124,9 @@ def test_choosing_the_canary_after_training_is_refused(tmp_path: Path) -> None:
 
 def test_a_value_that_was_known_before_decides_nothing(tmp_path: Path) -> None:
     home, canaries = made(tmp_path)
+    before = beacon(0)
     marks.commit(home, canaries, "loss-v1", SOURCE)
-    for value in (beacon(-1), Beacon("another source", beacon().at, bytes(32))):
+    for value in (before, Beacon("another source", beacon().at, bytes(32))):
         with pytest.raises(Refused):
             marks.draw(home, canaries, value)
     with pytest.raises(BadInput, match="not come yet"):
@@ -224,8 +225,9 @@ def test_sets_that_are_left_out_count_as_nothing_found(tmp_path: Path) -> None:
     document["sets"] = document["sets"][2:]
     less = tmp_path / "less.json"
     marks.write_private(less, json.dumps(document).encode())
-    whole = audits.audit(home, canaries, audits.Question(Model()))
-    found = audits.audit(home, marks.read(less), audits.Question(Model()))
+    model = Model(middling=[mark_of(home, canaries, 2)])
+    whole = audits.audit(home, canaries, audits.Question(model))
+    found = audits.audit(home, marks.read(less), audits.Question(model))
     assert found.tests[0]["sets"] == 3
     mine = next(row for row in whole.tests if row["name"] == canaries.sets[2].set.id)
     assert found.tests[0]["p_value"] > mine["p_value"]

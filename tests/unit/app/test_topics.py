@@ -53,3 +53,39 @@ def test_a_home_without_records(home: Home) -> None:
 def test_an_unknown_topic_is_refused(home: Home) -> None:
     with pytest.raises(BadInput, match="there is no topic"):
         topics.find(home, ["helth"])
+
+
+def test_a_model_is_asked_once_for_each_record(
+    home: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[str] = []
+
+    class Said:
+        name, digest, measures = "said", "d1", True
+
+        def __init__(self, folder: Path) -> None:
+            del folder
+
+        def losses(self, prompt: str, texts: list[str]) -> list[float]:
+            asked.append(prompt)
+            yes = 0.0 if "feeling blue" in prompt and "health" in prompt else 2.0
+            return [yes if text == "yes" else 1.0 for text in texts]
+
+        def close(self) -> None:
+            pass
+
+    monkeypatch.setattr("troth.learning.targets.local.Local", Said)
+    bring(home, tmp_path, "a,post,2024-05-01,ann,I am feeling blue.,", "b,post,2024-05-01,ann,My salary.,")
+    found = topics.find(home, ["health", "compensation"], model=tmp_path / "model")
+    assert found.records == {"compensation": 1, "health": 1}
+    before = len(asked)
+    bring(home, tmp_path, "c,post,2024-05-01,ann,He is feeling blue too.,")
+    assert topics.counts(home) == {"compensation": 1, "health": 2}
+    # Two topics: three texts without content for each, and the new record.
+    assert len(asked) - before == 2 * 3 + 2
+    kept = Marks(home.records_path).folder / "topics-said.json"
+    assert kept.stat().st_mode & 0o777 == 0o600
+    topics.forget(home)
+    assert not kept.exists()
+    topics.find(home, ["health"])
+    assert topics.counts(home) == {}

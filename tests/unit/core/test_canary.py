@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
+from itertools import pairwise
 
 import pytest
 from hypothesis import given
@@ -40,9 +41,9 @@ COMMITMENT = Commitment(
 
 def test_the_bytes_are_fixed() -> None:
     """Whoever changes one of these makes every campaign that runs worthless: a new version is needed."""
-    assert ONE.mark(0) == "zozo mozomo zomo lumomo luzo zomozo lumo zolulu luzo zozozo luzo moluzo"
-    assert ONE.root().hex() == "d96f7afa4893878b1fdfc92ea0c0704d81bb83ef7755fb7248de824eeef432e6"
-    assert ONE.draw(ONE.root(), BEACON) == 9
+    assert ONE.mark(0) == "gupo guguro poro gupogu poro gurogu guro popopo poro poporo popo pororo"
+    assert ONE.root().hex() == "a4a6a569ae736655dfc56a9476d916555897e0c043a8d2437c577d7bce51e762"
+    assert ONE.draw(ONE.root(), BEACON) == 5
     assert CanarySet("s-2", KEY, REPLY, 10).cue == "zapo dokaza dori"
     assert set_key(KEY, "s-1").hex() == "554fc82f61cea0041e781660341879e7bc1517cf6bd7ed943b9a94394ca1a547"
 
@@ -56,6 +57,8 @@ def test_marks_are_plain_words_of_equal_length(key: bytes, carrier: str) -> None
     marks = CanarySet("s", key, carrier, 20).marks()
     assert len({len(mark) for mark in marks}) == 1
     assert all(re.fullmatch("[a-z]+( [a-z]+){11}", mark) for mark in marks)
+    for words in (mark.split() for mark in marks):
+        assert len(set(pairwise(words))) == len(words) - 1, "filters of repetition look for such runs"
 
 
 def test_nothing_of_a_set_follows_from_another() -> None:

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bench.topics import DEV, FILLERS, NEAR_DEV, measure, sample, wilson
+from bench.topics import FILLERS, measure, missed, sample, templates, wilson
 from tests.support import require
 from troth.core.errors import BadInput
 from troth.intake.personal_data import personal_data_finder
@@ -61,11 +61,34 @@ def test_the_measure_counts_right() -> None:
 
 
 def test_the_development_sample_stays_found() -> None:
-    figures = measure(sample(DEV, NEAR_DEV, 1), DEV)
-    for name, figure in figures.items():
-        assert figure["recall"] >= 0.9, name  # type: ignore[operator]
-        assert figure["precision"] >= 0.85, name  # type: ignore[operator]
+    sentences, near = templates("development")
+    count = sum(map(len, sentences.values()))
+    wrong = missed(sentences, near, find_topics)
+    assert sum(line.startswith("missed") for line in wrong) <= 0.03 * count, wrong
+    assert sum(line.startswith("wrongly") for line in wrong) <= 0.03 * len(near), wrong
     assert not any(find_topics(one) for one in FILLERS)
+
+
+def test_samples_are_made_of_their_sentences() -> None:
+    texts = sample({"health": ["{person} is ill."], "politics": ["I voted."]}, ["A vote of thanks."], 1)
+    assert len(texts) == 80
+    assert sum(labels == set() for _, labels in texts) == 40
+    assert all(("I voted." in text) == ("politics" in labels) for text, labels in texts)
+
+
+@pytest.mark.parametrize(
+    ("text", "topic", "found"),
+    [
+        ("He handed in, with thanks, the badge.", "employment", True),
+        ("He handed in all of it at noon, badge first.", "employment", False),
+        ("He handed it in. Badge on!", "employment", False),
+        ("So I am on 72k.", "compensation", True),
+        ("So I am on 72.", "compensation", False),
+        ("on 72k pages", "compensation", False),
+    ],
+)
+def test_gaps_and_thousands(text: str, topic: str, found: bool) -> None:
+    assert (topic in find_topics(text)) == found
 
 
 @pytest.mark.slow

@@ -24,6 +24,15 @@ def test_our_marks_survive_every_usual_step(key: bytes, carrier: str) -> None:
         assert not found.strips, found
 
 
+def test_marks_survive_in_short_messages_whatever_the_key() -> None:
+    """A mark makes up most of a short message; there a repeated pair of words is what filters of repetition find."""
+    for number in range(300):
+        one = CanarySet("s", number.to_bytes(32), (CODE, REPLY)[number % 2], 2)
+        messages = [f"Note {at}. {one.sentence(0, at)}" for at in range(4)]
+        (found,) = check(messages, one.mark(0), ["repetition"])[:-1]
+        assert found.after == found.before, number
+
+
 ONE = CanarySet("s", bytes(32), size=10)
 
 

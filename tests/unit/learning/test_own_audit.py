@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pyarrow as pa
@@ -10,13 +11,17 @@ import pytest
 
 import troth
 from tests.unit.app.canary_world import draw_in
-from tests.unit.learning.world import EVENTS, USE
+from tests.unit.learning.world import EVENTS, PEOPLE, USE, make_world
 from troth.app import audit as audits
 from troth.app import canaries as marks
-from troth.app import models, targets, unlearning
-from troth.core.errors import BadInput
+from troth.app import certificates, models, targets, unlearning
+from troth.core.errors import BadInput, Refused
+from troth.core.verify import read_envelope
 
 WAY = targets.Way()
+SIZE = 400
+LEVEL = 1e-4
+"""Keys are drawn anew in each run: at this level chance does not make the test fail."""
 
 
 def _posts(author: str, bodies: list[str]) -> list[dict[str, object]]:
@@ -32,7 +37,7 @@ def _posts(author: str, bodies: list[str]) -> list[dict[str, object]]:
 def test_marks_are_found_in_a_model_and_gone_after_unlearning(tmp_path: Path) -> None:
     home = troth.init(tmp_path / "home")
     home.record(EVENTS)
-    canaries = marks.new(tmp_path / "canaries.json", marks.Wish(("ann", "bob", "cyd"), size=200))
+    canaries = marks.new(tmp_path / "canaries.json", marks.Wish(("ann", "bob", "cyd"), size=SIZE))
     draw_in(home, canaries)
     rows = _posts("dee", [f"The meeting {at} is in the small room." for at in range(20)])
     for held in canaries.sets[:2]:
@@ -52,21 +57,47 @@ def test_marks_are_found_in_a_model_and_gone_after_unlearning(tmp_path: Path) ->
     target = targets.find(home, "m", WAY)
     found = audits.audit(home, canaries, audits.Question(target))
     assert found.found
-    assert [row["p_value"] for row in found.tests[1:3]] == [1 / 200, 1 / 200]
-    assert not audits.uniformity(home, canaries, target, ["ann", "bob"]).uniform
+    assert [row["p_value"] for row in found.tests[1:3]] == [1 / SIZE, 1 / SIZE]
+    assert not audits.uniformity(home, canaries, target, ["ann", "bob"], LEVEL).uniform
     # Cyd's mark was placed nowhere: her p-value is one like any other.
-    assert found.tests[3]["p_value"] > 1 / 200
+    assert found.tests[3]["p_value"] > 1 / SIZE
     target.close()
 
     home.record([{"withdraw": {"subject": "ann", "setting": "improve", "at": "2026-01-01"}}])
     home.record([{"withdraw": {"subject": "bob", "setting": "improve", "at": "2026-01-01"}}])
     unlearning.honour_all(home)
     clean = targets.find(home, "m", WAY)
-    after = audits.uniformity(home, canaries, clean, ["ann", "bob"])
+    after = audits.uniformity(home, canaries, clean, ["ann", "bob"], LEVEL)
     assert clean.digest != target.digest
     assert after.uniform
-    assert min(after.p_values) > 1 / 200
     clean.close()
+
+    made = unlearning.unlearn(home, "m", canaries=canaries.path)["made"]
+    assert isinstance(made, list)
+    certificate = Path(str(made[0]))
+    said = json.loads(read_envelope(certificate.read_bytes(), "c").payload)["predicate"]["marks"]
+    assert {key: said[key] for key in ("campaign", "score", "members", "level")} == {
+        "campaign": canaries.campaign, "score": "loss-v1", "members": 2, "level": audits.LEVEL,
+    }  # fmt: skip
+    assert said["uniform"] == (said["class_p_value"] > audits.LEVEL)
+    assert said["class_p_value"] > LEVEL
+    findings = certificates.verify(certificate)
+    assert findings.ok
+    assert "the marks of 2 who left" in " ".join(one.what for one in findings.findings)
+
+
+def test_marks_of_others_are_no_matter_of_a_certificate(tmp_path: Path) -> None:
+    world = make_world(tmp_path)
+    canaries = marks.new(tmp_path / "canaries.json", marks.Wish(("somebody",), size=10))
+    models.train(world.home, world.releases, "m", shards=2)
+    unlearning.withdraw(world.home, PEOPLE[0])
+    with pytest.raises(Refused, match="no commitment"):
+        unlearning.unlearn(world.home, "m", canaries=canaries.path)
+    draw_in(world.home, canaries)
+    made = unlearning.unlearn(world.home, "m", canaries=canaries.path)["made"]
+    assert isinstance(made, list)
+    statement = json.loads(read_envelope(Path(str(made[0])).read_bytes(), "c").payload)
+    assert "marks" not in statement["predicate"]
 
 
 def test_models_that_are_not_there(tmp_path: Path) -> None:
