@@ -215,8 +215,9 @@ def erase(path: str, subject: str, at: str | None, bodies: bool, yes: bool, json
     if bodies and not yes:
         click.confirm("erased bodies cannot be brought back. Erase them?", abort=True, err=True)
     home = homes.open_home(path)
-    _say_unknown(home, subject)
+    doubt = _doubt(home, subject)
     receipt, erased = people.erase(home, subject, at, bodies=bodies)
+    _say_doubts([doubt])
     touched: list[dict[str, Any]] = []
     if (home.path / "models").is_dir():
         from troth.app import unlearning
@@ -235,8 +236,7 @@ def erase(path: str, subject: str, at: str | None, bodies: bool, yes: bool, json
 
 def _append(path: str, events: Sequence[Event], json_: bool) -> None:
     home = homes.open_home(path)
-    for subject in dict.fromkeys(map(subject_of, events)):
-        _say_unknown(home, subject or "")
+    doubts = [_doubt(home, subject or "") for subject in dict.fromkeys(map(subject_of, events))]
     receipts: list[dict[str, Any]]
     if not (home.path / "models").is_dir():  # so that the command stays quick where there are none
         receipts, touched = [receipt.as_json() for receipt in home.append(events)], []
@@ -246,6 +246,7 @@ def _append(path: str, events: Sequence[Event], json_: bool) -> None:
         answer = unlearning.record_and_honour(home, events)
         receipts, touched = answer["receipts"], answer["models"]
     opened = _recall(home)
+    _say_doubts(doubts)
     if json_:
         print_json([{**one, "models": touched} for one in receipts] if touched else receipts)
         return
@@ -254,14 +255,18 @@ def _append(path: str, events: Sequence[Event], json_: bool) -> None:
     _say_recalls(opened)
 
 
-def _say_unknown(home: homes.Home, subject: str) -> None:
-    """Say it where nothing tells who a member is: what is recorded of a misspelt name helps nobody."""
+def _doubt(home: homes.Home, subject: str) -> str | None:
+    """What to say where nothing tells who a member is: what is recorded of a misspelt name helps nobody."""
     near = people.unknown(home, subject)
-    if near is not None:
-        hint = f"; did you mean {' or '.join(map(repr, near))}?" if near else ""
-        click.echo(
-            f"note: no attributes of {subject!r} are known here; recorded all the same{hint}", err=True
-        )
+    if near is None:
+        return None
+    hint = f"; did you mean {' or '.join(map(repr, near))}?" if near else ""
+    return f"note: no attributes of {subject!r} are known here; recorded all the same{hint}"
+
+
+def _say_doubts(doubts: Sequence[str | None]) -> None:
+    for doubt in filter(None, doubts):
+        click.echo(doubt, err=True)
 
 
 def _recall(home: homes.Home) -> int:
