@@ -43,7 +43,7 @@ KEY_SIGNS: Final = ("\x1f", "\x1e")
 """What stands between the topics and after the category in ``kind_key``; neither holds these itself."""
 
 _SPELLED_KINDS: Final = 8
-"""So many kinds are told apart by comparing; more of them are joined."""
+"""So many categories are told apart by comparing; more of them, or topics, are joined."""
 
 # Prefixes of the plan's own columns, so that a table of the user's cannot collide with them.
 _P: Final = "__troth_"
@@ -125,7 +125,15 @@ def _both_allowed(parties: ir.Table, small: SmallSide) -> ir.Table:
     addressee = parties[f"{_P}first"]
     there = parties[f"{_P}addressees"] == 1
     parties = parties.mutate(**{f"{_P}other": ibis.ifelse(there, addressee, parties.author)})
-    times = ibis.memtable(_fine_times(small))
+    spans, windows = ibis.memtable(small.spans), ibis.memtable(small.windows)
+    fine = windows.filter(windows.code == 0)
+    joined = spans.inner_join(fine, "cohort")
+    times = joined.select(
+        joined.subject,
+        joined.kind,
+        start=ibis.greatest(spans.start, fine.start),
+        stop=ibis.least(spans.stop, fine.stop),
+    )
     for name in ("author", f"{_P}other"):
         mine = times.view()
         t0 = parties[f"{_P}t0"]
@@ -134,17 +142,6 @@ def _both_allowed(parties: ir.Table, small: SmallSide) -> ir.Table:
             mine, [parties[name] == mine.subject, *alike, t0 >= mine.start, t0 < mine.stop]
         ).select(*(parties[column] for column in parties.columns))
     return parties
-
-
-def _fine_times(small: SmallSide) -> pa.Table:
-    """When a record of each kind would be allowed by each member: subject, kind, start, stop."""
-    windows = small.windows
-    fine = windows.filter(pc.equal(windows["code"], 0)).drop_columns("code")
-    joined = small.spans.join(fine, "cohort", join_type="inner", right_suffix="_fine")
-    start = pc.max_element_wise(joined["start"], joined["start_fine"])
-    stop = pc.min_element_wise(joined["stop"], joined["stop_fine"])
-    times = pa.table({"subject": joined["subject"], "kind": joined["kind"], "start": start, "stop": stop})
-    return times.filter(pc.less(start, stop))
 
 
 def _is_one_kind(small: SmallSide) -> bool:
@@ -192,7 +189,7 @@ def _with_kind(records: ir.Table, small: SmallSide) -> ir.Table:
     """Kind and mode of each record; both null where the small side has no such key."""
     key = kind_key(records, topics_matter=small.topics_matter)
     rows = small.kinds.to_pylist()
-    if len(rows) <= _SPELLED_KINDS:
+    if len(rows) <= _SPELLED_KINDS and not small.topics_matter:
         named = {name: ibis.null("int32") for name in ("kind", "mode")}
         for name in named if rows else ():
             cases = [(key == row["key"], ibis.literal(row[name], "int32")) for row in rows]
