@@ -23,7 +23,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
-.PHONY: browser-tools
+.PHONY: browser-tools s3-server
 .PHONY: help demo test lint format bench acceptance docs-check constraints clean stale
 
 help: ## this list
@@ -103,6 +103,15 @@ AXE := 4.14.1
 $(VENV)/node_modules/axe-core/axe.min.js: $(VENV)/made-in
 	@command -v npm > /dev/null || { echo "npm is not here: tests of accessibility will be skipped"; exit 0; }; \
 	  npm install --silent --no-audit --no-fund --prefix $(VENV) axe-core@$(AXE) && touch $@
+
+# An S3-compatible server for the tests, in an environment of its own: it asks for older libraries than ours.
+MOTO := 5.2.5
+
+$(VENV)/s3/bin/moto_server: $(VENV)/made-in
+	@$(PYTHON) -m venv $(VENV)/s3
+	@$(VENV)/s3/bin/pip install -qq 'moto[s3,server]==$(MOTO)'
+
+s3-server: $(VENV)/s3/bin/moto_server
 
 browser-tools: $(VENV)/node_modules/axe-core/axe.min.js
 

@@ -5,6 +5,7 @@ Plan: arithmetic alone, on who wrote what to whom in real mail. Quality: adapter
 
 from __future__ import annotations
 
+import bisect
 import json
 import random
 import statistics
@@ -12,6 +13,7 @@ import tempfile
 import time
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -107,23 +109,27 @@ def posts(mails: list[Mail]) -> dict[str, Any]:
     """Posts by authors: uniform, and with members ordered by a risk that a predictor knows more or less well."""
     found: dict[str, Any] = {}
     items = [(mail.as_post(), mail.size) for mail in mails]
-    uniform = Placed(items, Plan(KEY, SHARDS, SLICES), Frozen())
-    found["one post, uniform"] = uniform.single()
-    found["all of a member's, uniform"] = uniform.members()
+    uniform = [Placed(items, Plan(key, SHARDS, SLICES), Frozen()) for key in KEYS]
+    found["all of a member's, uniform"] = _mean([one.members() for one in uniform])
+    found["one post, uniform (heavy writers count by their posts)"] = _mean([one.single() for one in uniform])
     authors = sorted({mail.author for mail in mails})
-    draw = random.Random(1)  # noqa: S311 - seeded draws
-    alike = Frozen(risks={one: draw.randrange(SLICES) for one in authors})
-    plan = Plan(KEY, SHARDS, SLICES, SLICES)
-    found["all of a member's, each member in one slice at random"] = Placed(items, plan, alike).members()
-    for area in (0.7, 0.8, 0.9):
-        risks, leavers = _predicted(authors, area, draw)
-        placed = Placed(items, plan, Frozen(risks=risks))
-        found[f"all of a member's, by risk, predictor of AUC {area}"] = placed.members(leavers)
+    for area in (0.7, 0.8, 0.85, 0.9):
+        costs = []
+        for number, key in enumerate(KEYS):
+            draw = random.Random(number)  # noqa: S311 - seeded draws
+            risks, leavers = _predicted(authors, area, draw)
+            placed = Placed(items, Plan(key, SHARDS, SLICES, SLICES), Frozen(risks=risks))
+            costs.append(placed.members(leavers))
+        found[f"all of a member's, by risk, predictor of AUC {area}"] = _mean(costs)
     return found
 
 
+BEGINS: Final = [1 - (1 - at / SLICES) ** 1.5 for at in range(SLICES)]
+"""At which share of the people, ordered by risk, each class begins: closer to each other where most leavers are."""
+
+
 def _predicted(people: list[str], area: float, draw: random.Random) -> tuple[dict[str, int], list[str]]:
-    """Risk classes (eighths of the people by score), and who leaves: a tenth, whom the score picks out so well.
+    """Risk classes (by score, see ``BEGINS``), and who leaves: a tenth, whom the score picks out so well.
 
     Two normal scores of equal spread, apart by d, have an area under the curve of Φ(d / √2).
     """
@@ -132,7 +138,9 @@ def _predicted(people: list[str], area: float, draw: random.Random) -> tuple[dic
     leaving = set(leavers)
     scores = {one: draw.gauss(apart if one in leaving else 0, 1) for one in people}
     ranked = sorted(people, key=lambda one: scores[one])
-    return {one: rank * SLICES // len(ranked) for rank, one in enumerate(ranked)}, leavers
+    return {
+        one: bisect.bisect_right(BEGINS, rank / len(ranked)) - 1 for rank, one in enumerate(ranked)
+    }, leavers
 
 
 def messages(mails: list[Mail]) -> dict[str, Any]:
@@ -252,23 +260,40 @@ def _cut(mail: Mail) -> bytes:
     return mail.text.encode("utf-8", "replace")[:MOST]
 
 
+@dataclass(frozen=True, slots=True)
+class Arm:
+    """Adapters to compare: how many shards, how many pieces in a step, the learning rate, and how it is served.
+
+    All of it was chosen on other mail of the same archive (the first of the shuffled list), for all arms alike.
+    """
+
+    name: str
+    shards: int
+    batch: int = 8
+    rate: str = "0.005"
+    strengths: tuple[float, ...] = (1.0,)
+
+
 ARMS: Final = [
-    ("one adapter", 1, "", 8),
-    ("8 shards by groups", 8, "groups", 8),
-    ("64 shards by groups", 64, "groups", 8),
-    ("8 shards by groups, batches of 2", 8, "groups", 2),
-    ("64 shards by groups, batches of 2", 64, "groups", 2),
+    Arm("one adapter", 1),
+    Arm("4 shards by groups", 4, strengths=(1.0, 1.5)),
+    Arm("8 shards by groups", 8, strengths=(1.0, 1.5)),
+    Arm("64 shards by groups, batches of 2", 64, 2, "0.006", strengths=(1.0, 2.0)),
 ]
-"""What is compared: name, shards, how placed, pieces in a step. A small shard has few steps unless they are small."""
+BESIDE: Final = 0.3
+"""Routed with the mean beside it, a shard's own adapter counts so much."""
 
 
-def quality(folder: Path, base: Path, mails: list[Mail], options: dict[str, Any]) -> dict[str, Any]:
+def quality(
+    folder: Path, base: Path, mails: list[Mail], options: dict[str, Any], skip: int, arms: Sequence[Arm]
+) -> dict[str, Any]:
     """One adapter for all, against adapters of shards, trained once on the same mail."""
     from troth.learning.lora.backend import Lora
+    from troth.learning.lora.serving import Mix
 
-    draw = random.Random(11)  # noqa: S311 - the same
     two = [mail for mail in mails if len(mail.addressees) == 1]
-    kept = draw.sample(two, min(len(two), options.pop("mails")))
+    random.Random(11).shuffle(two)  # noqa: S311 - the same
+    kept = two[skip : skip + options.pop("mails")]
     held, train = kept[: options["held"]], kept[options.pop("held") :]
     frozen = small_groups(sorted(train, key=lambda mail: (mail.date, mail.id)), 16)
     backend = Lora()
@@ -279,18 +304,24 @@ def quality(folder: Path, base: Path, mails: list[Mail], options: dict[str, Any]
     }
     plain = backend.configure({**options, "base": str(base)})
     found["base"] = _bits(backend.open({}, plain), held)
-    for name, shards, way, batch in ARMS:
+    for arm in arms:
         started = time.process_time()
-        configuration = {**plain, "batch": batch}
-        chosen = frozen if way == "groups" else Frozen()
-        plan = Plan(KEY, shards, SLICES)
-        opened = _trained(folder / name.replace(" ", "-"), backend, configuration, train, plan, chosen)
-        found[name] = {"cpu_seconds": time.process_time() - started}
-        for strength in (1.0,) if shards == 1 else (1.0, 2.0, 4.0):
-            opened.strength = strength
-            found[name][f"averaged, strength {strength:g}"] = _bits(opened.route(None), held)
-        if shards > 1:
-            found[name]["routed"] = _routed(opened, held, plan, chosen)
+        configuration = {**plain, "batch": arm.batch, "learning_rate": arm.rate}
+        chosen = frozen if arm.shards > 1 else Frozen()
+        plan = Plan(KEY, arm.shards, SLICES)
+        to = folder / arm.name.replace(" ", "-")
+        opened = _trained(to, backend, configuration, train, plan, chosen)
+        found[arm.name] = {"cpu_seconds": time.process_time() - started}
+        for strength in arm.strengths:
+            opened.mix = Mix(strength=strength)
+            found[arm.name][f"averaged, strength {strength:g}"] = _bits(opened.route(None), held)
+        if arm.shards > 1:
+            found[arm.name]["routed"] = _routed(opened, held, plan, chosen)
+            opened.mix = Mix(own=BESIDE, shared=1.0)
+            found[arm.name][f"routed, {BESIDE:g} of its own beside the mean"] = _routed(
+                opened, held, plan, chosen
+            )
+        click.echo(f"{arm.name}: {json.dumps(found[arm.name])}", err=True)
     return found
 
 
@@ -446,7 +477,9 @@ def _quality_lines(found: dict[str, Any]) -> list[str]:
 @click.option("--base-steps", default=600, show_default=True)
 @click.option("--mails", default=700, show_default=True)
 @click.option("--held", default=100, show_default=True)
-@click.option("--learning-rate", default="0.005", show_default=True)
+@click.option(
+    "--skip", default=1100, show_default=True, help="Mails at the beginning that settings were chosen on."
+)
 @click.option("--name", default="lora", show_default=True, help="Name of the files in bench/results.")
 def main(
     source: Path,
@@ -454,7 +487,7 @@ def main(
     base_steps: int,
     mails: int,
     held: int,
-    learning_rate: str,
+    skip: int,
     name: str,
 ) -> None:
     """Measure, print tables, and write them to bench/results."""
@@ -466,11 +499,11 @@ def main(
         found["policies"] = policies()
     if only != "plan":
         options: dict[str, Any] = {
-            "mode": "pinned", "length": 128, "batch": 8, "learning_rate": learning_rate, "mails": mails, "held": held,
+            "mode": "pinned", "length": 128, "mails": mails, "held": held,
         }  # fmt: skip
         with tempfile.TemporaryDirectory() as folder:
             base = make_base(Path(folder) / "base", public, base_steps)
-            found["quality"] = quality(Path(folder), base, private, options)
+            found["quality"] = quality(Path(folder), base, private, options, skip, ARMS)
     _write(found, name)
 
 

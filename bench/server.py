@@ -1,47 +1,43 @@
-"""Load on the server: durable choices and a member's page over HTTP, the load generator on the same cores.
+"""Load on the server: durable choices and members' pages over HTTP, the load generator on the same cores.
 
-python -m bench.server --home troth-home [--seconds 20] [--connections 64] [--members 100000]
+python -m bench.server [--members 100000] [--seconds 20] [--connections 64] [--out bench/results]
+
+The home holds the reference network's terms and so many members with their choices (``troth_network.bulk``), and
+records of theirs. Each choice is one request with an idempotency key, answered when it is on disk; each page is read
+by another of ``READERS`` signed-in members. The figure beside is what one fdatasync of 4 KiB costs in the same folder.
 """
 
 from __future__ import annotations
 
 import argparse
-import asyncio
+import itertools
 import json
 import os
-import re
 import signal
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+import urllib.request
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any, Final
 
+import uvloop
+
+from bench.http_load import Load, Requests
+from bench.measure import machine
 from troth.app.api import Home
-from troth.app.home import init, read_events_files
+from troth.app.home import init
 from troth.ledger.store import clock
-from troth.server.passwords import hashed
 from troth.server.state import State
+from troth_network import bulk
 
-Requests: TypeAlias = Callable[[int], bytes]
-TERMS = """\
-setting: g
-introduced_at: 2024-01-01
-defaults: [{value: on}]
----
-terms: policy
-kind: privacy_policy
-version: "1"
-published_at: 2024-01-01
-effective_at: 2024-01-01
-clauses:
-  - {id: t, effect: permit, purposes: [train], categories: [post], recipients: [operator], condition: {setting: g},
-     quote: We learn from posts unless you switch that off.}
-"""
-SERVE = """
+READERS: Final = 500
+BATCH: Final = 20_000
+PAGES: Final = ("/me", "/me/terms", "/me/notices", "/me/conversations?kind=")
+SERVE: Final = """
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -49,137 +45,84 @@ from troth.server.config import read_settings
 from troth.server.running import run
 home = Path(sys.argv[1])
 settings = replace(read_settings(home), secure=False, page_rate=1e6, token_rate=1e6)
-import logging
 run(home, settings, "127.0.0.1", int(sys.argv[2]))
 """
 
 
 def fdatasync_p50(folder: Path) -> float:
-    """Milliseconds of one fdatasync of 4 KiB, the median of 50: what every durable answer waits for."""
+    """Milliseconds of one fdatasync of 4 KiB, the median of 200: what every durable answer waits for."""
     times = []
     with (folder / ".fsync").open("wb") as file:
-        for _ in range(50):
+        for _ in range(200):
             file.write(b"x" * 4096)
             file.flush()
             started = time.perf_counter()
             os.fdatasync(file.fileno())
             times.append((time.perf_counter() - started) * 1000)
     (folder / ".fsync").unlink()
-    return statistics.median(times)
+    return round(statistics.median(times), 3)
 
 
-def prepare(folder: Path, members: int) -> tuple[Path, str]:
-    """A home with so many members, and the token and account of the load."""
+def prepare(folder: Path, members: int, records: int) -> Path:
+    """A home with so many members, made once in a folder."""
     home = folder / "home"
     if not home.exists():
-        made = init(home)
-        (folder / "terms.yaml").write_text(TERMS)
-        made.append(read_events_files([folder / "terms.yaml"]).events)
+        made = init(folder / "making")
         opened = Home(made.path, made.config)
-        for start in range(0, members, 20_000):
-            events = [
-                {
-                    "subject": f"m{n:07}",
-                    "since": "2020-01-01",
-                    "jurisdiction": "US",
-                    "tier": "basic",
-                    "born": "1980",
-                }
-                for n in range(start, min(start + 20_000, members))
-            ]
-            opened.record(events)
+        events = bulk.events(members, seed=5)
+        while batch := list(itertools.islice(events, BATCH)):
+            opened.record(batch)
+        if records:
+            opened.import_records(bulk.records_table(records, members, seed=5))
+        (folder / "making").rename(home)
+    return home
+
+
+def sign_ins(home: Path, members: int) -> tuple[str, list[str]]:
+    """A token that may write choices, and the cookies of some members; as the server itself makes them."""
     store = State(home / "server.sqlite3")
     token = store.add_token("bench", ["choices:write"], clock())
-    if store.account("m1") is None:
-        store.add_account(
-            "m1", "member", clock(), password=hashed("correct horse battery"), subject="m0000001"
+    cookies = []
+    for turn in range(min(READERS, members)):
+        name = f"reader-{turn}"
+        found = store.account(name)
+        account = (
+            found[0]
+            if found
+            else store.add_account(name, "member", clock(), subject=_member(turn * (members // READERS or 1)))
         )
+        cookies.append(store.begin(account, f"bench-{turn}", "bench", clock(), 86_400))
     store.close()
-    return home, token
+    return token, cookies
 
 
-async def exchange(
-    reader: asyncio.StreamReader, writer: asyncio.StreamWriter, request: bytes
-) -> tuple[int, bytes]:
-    """One request on a kept connection: its status and body."""
-    writer.write(request)
-    head = await reader.readuntil(b"\r\n\r\n")
-    status = int(head[9:12])
-    found = re.search(rb"content-length: (\d+)", head)
-    body = await reader.readexactly(int(found[1])) if found else b""
-    return status, body
+def _member(number: int) -> str:
+    return f"m{number:08}"
 
 
-async def load(port: int, seconds: float, connections: int, request: Requests) -> dict[str, float]:
-    """Keep so many connections busy with what ``request(number)`` gives; requests a second and latencies in ms."""
-    times: list[float] = []
-    failed = 0
-    deadline = time.perf_counter() + seconds
-
-    async def one(number: int) -> None:
-        nonlocal failed
-        reader, writer = await asyncio.open_connection("127.0.0.1", port)
-        turn = 0
-        while time.perf_counter() < deadline:
-            started = time.perf_counter()
-            status, _ = await exchange(reader, writer, request(number * 10_000_000 + turn))
-            times.append((time.perf_counter() - started) * 1000)
-            failed += status not in (200, 201)
-            turn += 1
-        writer.close()
-
-    started = time.perf_counter()
-    await asyncio.gather(*(one(number) for number in range(connections)))
-    spent = time.perf_counter() - started
-    ordered = sorted(times)
-    return {
-        "per_second": round(len(times) / spent, 1),
-        "p50_ms": round(ordered[len(ordered) // 2], 1),
-        "p99_ms": round(ordered[int(len(ordered) * 0.99)], 1),
-        "requests": len(times),
-        "failed": failed,
-    }
-
-
-def choice(token: str) -> Requests:
-    """Requests that record one choice each."""
+def choices(token: str, members: int) -> Requests:
+    """Requests that record one choice each, every one of another member."""
+    run = time.time_ns()
+    head = (
+        f"POST /api/v1/choices HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {token}\r\n"
+        f"Content-Type: application/json\r\nIdempotency-Key: b{run}-"
+    )
 
     def made(number: int) -> bytes:
-        choose = {
-            "subject": f"m{number % 1000:07}",
-            "setting": "g",
-            "value": "off",
-            "at": "2026-01-01T00:00:00Z",
-        }
-        body = json.dumps({"choose": choose}).encode()
-        return (
-            f"POST /api/v1/choices HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {token}\r\n"
-            f"Idempotency-Key: k{number}-{time.time_ns()}\r\n"
-            f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
-        ).encode() + body
+        value = "off" if number % 3 else "on"
+        body = (
+            f'{{"choose":{{"subject":"{_member(number * 7919 % members)}","setting":"genai-improvement",'
+            f'"value":"{value}","at":"2026-01-01T00:00:{number % 60:02}Z"}}}}'
+        )
+        return f"{head}{number}\r\nContent-Length: {len(body)}\r\n\r\n{body}".encode()
 
     return made
 
 
-async def sign_in(port: int) -> str:
-    """The cookie of the member's session."""
-    import httpx2
-
-    async with httpx2.AsyncClient(base_url=f"http://127.0.0.1:{port}") as client:
-        page = (await client.get("/sign-in")).text
-        found = re.search(r'visit_token" value="([^"]+)"', page)
-        token = found[1] if found else ""
-        fields = {"name": "m1", "password": "correct horse battery", "visit_token": token}
-        answer = await client.post("/sign-in", data=fields)
-        if not answer.has_redirect_location:
-            raise SystemExit(f"sign-in answered {answer.status_code}")
-        return client.cookies["troth"]
-
-
-def page(cookie: str) -> Requests:
-    """Requests for the member's first page."""
-    request = f"GET /me HTTP/1.1\r\nHost: x\r\nCookie: troth={cookie}\r\n\r\n".encode()
-    return lambda _number: request
+def pages(cookies: list[str], path: str) -> Requests:
+    """Requests for a page, by one member after another."""
+    made = [f"GET {path} HTTP/1.1\r\nHost: x\r\nCookie: troth={one}\r\n\r\n".encode() for one in cookies]
+    return lambda number: made[number % len(made)]
 
 
 def cpu_seconds(pid: int) -> float:
@@ -188,52 +131,102 @@ def cpu_seconds(pid: int) -> float:
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
-async def measure(port: int, pid: int, token: str, seconds: float, connections: int) -> dict[str, Any]:
-    """Both loads, one after the other."""
-    for _ in range(200):
+async def measured(port: int, pid: int, make: Requests, seconds: float, connections: int) -> dict[str, Any]:
+    """One load after a short one that warms up; with the processor time of both sides for each request."""
+    await Load(port, make).run(min(1.0, seconds), 8)
+    load = Load(port, lambda number: make(number + 1_000_000))
+    before, own = cpu_seconds(pid), time.process_time()
+    found: dict[str, Any] = await load.run(seconds, connections)
+    spent, mine = cpu_seconds(pid) - before, time.process_time() - own
+    found["server_cpu_ms_each"] = round(spent * 1000 / max(found["requests"], 1), 3)
+    found["generator_cpu_ms_each"] = round(mine * 1000 / max(found["requests"], 1), 3)
+    found["connections"] = connections
+    return found
+
+
+def wait_for(port: int) -> None:
+    """Until the server says that it is ready."""
+    for _ in range(1_200):
         try:
-            _, writer = await asyncio.open_connection("127.0.0.1", port)
-            writer.close()
-            break
+            with urllib.request.urlopen(f"http://127.0.0.1:{port}/ready", timeout=5):
+                return
         except OSError:
-            await asyncio.sleep(0.1)
-    await load(port, 1, 4, choice(token))
-    before = cpu_seconds(pid)
-    choices = await load(port, seconds, connections, choice(token))
-    choices["server_cpu_ms_each"] = round((cpu_seconds(pid) - before) * 1000 / choices["requests"], 3)
-    cookie = await sign_in(port)
-    await load(port, 1, 4, page(cookie))
-    before = cpu_seconds(pid)
-    pages = await load(port, seconds / 2, 16, page(cookie))
-    pages["server_cpu_ms_each"] = round((cpu_seconds(pid) - before) * 1000 / pages["requests"], 3)
-    return {"choices": choices, "pages": pages}
+            time.sleep(0.1)
+    raise SystemExit("the server did not come up")
+
+
+def run(arguments: argparse.Namespace, folder: Path) -> dict[str, Any]:
+    """Make the home, serve it, measure."""
+    home = prepare(folder, arguments.members, arguments.records)
+    token, cookies = sign_ins(home, arguments.members)
+    found: dict[str, Any] = {
+        "machine": machine(),
+        "members": arguments.members,
+        "records": arguments.records,
+        "fdatasync_p50_ms": fdatasync_p50(folder),
+    }
+    server = subprocess.Popen(  # noqa: S603 - this project's own server
+        [sys.executable, "-c", SERVE, str(home), str(arguments.port)], stderr=subprocess.DEVNULL
+    )
+    try:
+        wait_for(arguments.port)
+        asked = (arguments.port, server.pid)
+
+        async def all_of_it() -> None:
+            writes = choices(token, arguments.members)
+            found["choices"] = await measured(*asked, writes, arguments.seconds, arguments.connections)
+            found["pages"] = {}
+            for path in PAGES:
+                reads = pages(cookies, path)
+                found["pages"][path] = await measured(*asked, reads, arguments.seconds / 2, 16)
+
+        uvloop.run(all_of_it())
+    finally:
+        server.send_signal(signal.SIGTERM)
+        server.wait(60)
+    found["load_after"] = round(os.getloadavg()[0], 2)
+    return found
+
+
+def write(found: dict[str, Any], folder: Path) -> None:
+    """The figures as JSON, and as a table to read."""
+    day = datetime.now(UTC).date().isoformat()
+    (folder / f"{day}-server.json").write_text(json.dumps(found, indent=1) + "\n")
+    rows = [("durable choices", found["choices"]), *found["pages"].items()]
+    lines = [
+        f"# Load on the server, {day}",
+        "",
+        f"Made by `python -m bench.server` on: {json.dumps(found['machine'])}; load after: {found['load_after']}",
+        "",
+        f"{found['members']:,} members, {found['records']:,} records; the load generator ran on the same cores.",
+        f"One fdatasync of 4 KiB: {found['fdatasync_p50_ms']} ms (median of 200).",
+        "",
+        "| what | a second | p50 ms | p99 ms | max ms | failed | connections | CPU ms, server | CPU ms, generator |",
+        "|---|---|---|---|---|---|---|---|---|",
+    ]
+    names = ("per_second", "p50_ms", "p99_ms", "max_ms", "failed", "connections", "server_cpu_ms_each",
+             "generator_cpu_ms_each")  # fmt: skip
+    lines += [f"| {what} | " + " | ".join(f"{one[name]:,}" for name in names) + " |" for what, one in rows]
+    (folder / f"{day}-server.md").write_text("\n".join(lines) + "\n")
 
 
 def main() -> None:
     """Run it and print JSON."""
     parser = argparse.ArgumentParser()
-    parser.add_argument("--folder", type=Path)
+    parser.add_argument("--folder", type=Path, help="where the home is made, or was made before")
     parser.add_argument("--seconds", type=float, default=20)
     parser.add_argument("--connections", type=int, default=64)
     parser.add_argument("--members", type=int, default=100_000)
+    parser.add_argument("--records", type=int, default=100_000)
     parser.add_argument("--port", type=int, default=8_097)
+    parser.add_argument("--out", type=Path, help="a folder for the figures")
     arguments = parser.parse_args()
     folder = arguments.folder or Path(tempfile.mkdtemp(prefix="troth-bench-"))
     folder.mkdir(exist_ok=True)
-    home, token = prepare(folder, arguments.members)
-    server = subprocess.Popen(  # noqa: S603 - this project's own server
-        [sys.executable, "-c", SERVE, str(home), str(arguments.port)], stderr=subprocess.DEVNULL
-    )
-    try:
-        found = asyncio.run(
-            measure(arguments.port, server.pid, token, arguments.seconds, arguments.connections)
-        )
-    finally:
-        server.send_signal(signal.SIGTERM)
-        server.wait(60)
-    found["fdatasync_p50_ms"] = round(fdatasync_p50(folder), 2)
-    found["load_average"] = os.getloadavg()
+    found = run(arguments, folder)
     sys.stdout.write(json.dumps(found, indent=1) + "\n")
+    if arguments.out is not None:
+        write(found, arguments.out)
 
 
 if __name__ == "__main__":

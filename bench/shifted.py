@@ -1,17 +1,19 @@
 """Why scores of membership inference are no proof, shown: ``python -m bench.shifted``.
 
 Min-K% and Min-K%++ of the tiny model on pairs of collections: of one kind or of two kinds, used in training or not.
-Writes the figure of docs/explanation/evidence.md and its numbers.
+Writes the figure of docs/explanation/evidence.md, and its numbers into bench/results.
 """
 
 from __future__ import annotations
 
 import json
+from datetime import UTC, datetime
 from pathlib import Path
 
 import click
 
-from bench.evidence import base
+from bench import measure
+from bench.evidence import RESULTS, base
 from troth.learning import indicative
 from troth.learning.targets.local import Local
 from troth_network.chance import Dice
@@ -96,6 +98,9 @@ def main(folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     rows = measured(folder)
     FIGURE.write_text(figure(rows), encoding="utf-8")
+    day = datetime.now(UTC).date().isoformat()
+    record = {"machine": measure.machine(), "texts": _COUNT, "areas": rows}
+    (RESULTS / f"{day}-shifted.json").write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
     click.echo(json.dumps(rows, indent=1))
 
 

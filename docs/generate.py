@@ -8,6 +8,7 @@ from typing import Final
 
 import click
 
+from docs import measured
 from troth.cli.main import cli
 from troth.core.catalogue import ALLOWED, ANOTHER_PARTY, SENTENCES
 from troth.core.reasons import DENIALS, Reason
@@ -77,9 +78,39 @@ def reasons_page() -> str:
     return "\n".join(lines) + "\n"
 
 
+def texts_catalogue() -> str:
+    """Every text that the pages show, as a template for translators (gettext)."""
+    import io
+    from datetime import UTC, datetime
+
+    from babel.messages.catalog import Catalog
+    from babel.messages.extract import extract_from_dir
+    from babel.messages.pofile import write_po
+
+    made = Catalog(
+        project="Troth",
+        creation_date=datetime(2026, 1, 1, tzinfo=UTC),  # a date that moves would make every day a change
+        header_comment="# The texts of Troth's pages. Made by `python -m docs.generate`; not edited by hand.",
+        charset="utf-8",
+    )
+    folder = _ROOT / "src" / "troth" / "server"
+    methods = [("**.py", "python"), ("templates/**.html.j2", "jinja2")]
+    keywords = {"_": None, "N_": None, "gettext": None, "ngettext": (1, 2), "HttpError": (2,)}
+    found = extract_from_dir(folder, methods, keywords=keywords)
+    for name, _line, message, _comments, _context in found:
+        made.add(message, locations=[(f"src/troth/server/{name}", 0)])
+    for reason in (ALLOWED, *SENTENCES.values()):
+        made.add(reason.member, locations=[("src/troth/core/catalogue.py", 0)])
+    written = io.BytesIO()
+    write_po(written, made, width=100, include_lineno=False, sort_output=True)
+    return written.getvalue().decode()
+
+
 PAGES: Final[dict[str, Callable[[], str]]] = {
     "docs/reference/cli.md": cli_page,
     "docs/reference/reasons.md": reasons_page,
+    "docs/reference/scale.md": lambda: measured.page(_MADE),
+    "src/troth/server/locales/troth.pot": texts_catalogue,
 }
 
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from datetime import UTC, datetime
 
 from airflow.sdk import dag, task
 from release_step import build_release
 
-HOME = "/srv/troth"
+HOME = os.environ.get("TROTH_HOME", "/srv/troth")
 
 
 @dag(schedule="@daily", start_date=datetime(2025, 1, 1, tzinfo=UTC), catchup=False)

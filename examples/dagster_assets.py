@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
+
 import dagster as dg
 from release_step import build_release
 
-HOME = "/srv/troth"
+HOME = os.environ.get("TROTH_HOME", "/srv/troth")
 days = dg.DailyPartitionsDefinition(start_date="2025-01-01")
 
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import pwd
 import secrets
 import shutil
+import signal
 import subprocess
 import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -72,6 +75,17 @@ class Cluster:
         settings = "" if durable else " -c fsync=off -c full_page_writes=off"
         options = f"-c listen_addresses='' -c unix_socket_directories={self.folder}{settings}"
         self.run("pg_ctl", "-D", str(self.data), "-l", str(self.folder / "log"), "-w", "-o", options, "start")
+
+    def kill(self) -> None:
+        """kill -9 of the server and everything it started, as when a machine dies."""
+        main = int((self.data / "postmaster.pid").read_text().split()[0])
+        children = [int(one) for one in Path(f"/proc/{main}/task/{main}/children").read_text().split()]
+        for process in (main, *children):
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(process, signal.SIGKILL)
+        for process in (main, *children):
+            while Path(f"/proc/{process}/cmdline").exists() and Path(f"/proc/{process}/cmdline").read_bytes():
+                time.sleep(0.02)
 
     def stop(self, mode: str = "immediate") -> None:
         self.run("pg_ctl", "-D", str(self.data), "-m", mode, "-w", "stop")

@@ -5,11 +5,12 @@ The verdicts come as Troth's own columns; tests of the project may ask that none
 
 from __future__ import annotations
 
+import os
 from typing import Any
 
 import troth
 
-HOME = "/srv/troth"
+HOME = os.environ.get("TROTH_HOME", "/srv/troth")
 
 
 def model(dbt: Any, session: Any) -> Any:  # noqa: ANN401, ARG001 - dbt's

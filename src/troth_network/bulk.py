@@ -194,7 +194,7 @@ def events(members: int, seed: int, *, joins: int | None = 24, changed: int = 10
 
 
 def record_batches(
-    count: int, members: int, seed: int, body_bytes: int = 256, mix: Mix = MESSAGES
+    count: int, members: int, seed: int, body_bytes: int = 256, mix: Mix = MESSAGES, *, first: int = 0
 ) -> Iterator[pa.RecordBatch]:
     """Records in batches of BATCH rows, in Troth's record columns.
 
@@ -204,10 +204,11 @@ def record_batches(
         seed: what makes it reproducible.
         body_bytes: the length of each body, at least 16; no two are equal.
         mix: categories, topics, deletions, missing times, salts.
+        first: the number of the first record; slices of one table can be made apart.
     """
     pool = _text_pool(seed, body_bytes)
-    for start in range(0, count, BATCH):
-        rows = np.arange(start, min(start + BATCH, count), dtype=np.int64)
+    for start in range(first, first + count, BATCH):
+        rows = np.arange(start, min(start + BATCH, first + count), dtype=np.int64)
         yield _batch(rows, members, seed, mix, _bodies(rows, seed, body_bytes, pool))
 
 

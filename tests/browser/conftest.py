@@ -3,6 +3,7 @@ from __future__ import annotations
 import importlib.util
 import json
 import os
+import secrets
 import shutil
 import signal
 import subprocess
@@ -11,11 +12,12 @@ import time
 import urllib.request
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.support import require
+from tests.support import ROOT, require
 
 CHROMIUM = "/usr/bin/chromium"
 FLAGS = [
@@ -40,17 +42,22 @@ if importlib.util.find_spec("playwright") is None or importlib.util.find_spec("f
     collect_ignore_glob = ["test_*.py"]
 
 
+PICTURES = ROOT / "docs" / "images"
+
+
 @dataclass
 class Running:
     """A server of its own process, and a browser."""
 
     address: str
     browser: Any
+    home: Path
 
     def page(self, name: str | None = None, **options: Any) -> Any:
-        """A new page in a browser of its own, signed in; whatever the page complains of is kept in ``.complaints``."""
-        from tests.http.site import PASSWORD
+        """A new page in a browser of its own, signed in; whatever the page complains of is kept in ``.complaints``.
 
+        The session is begun as the server's own sign-in does; the form itself is tried by tests of its own.
+        """
         context = self.browser.new_context(base_url=self.address, **options)
         context.set_default_timeout(120_000)
         page = context.new_page()
@@ -60,11 +67,27 @@ class Running:
         page.asked = []
         page.on("request", lambda one: page.asked.append(one.url))
         if name is not None:
-            page.goto("/sign-in")
-            page.fill("#name", name)
-            page.fill("#password", PASSWORD)
-            page.click("main button")
+            context.add_cookies([{"name": "troth", "value": self._session(name), "url": self.address}])
         return page
+
+    def _session(self, name: str) -> str:
+        from troth.ledger.store import clock
+        from troth.server.state import State
+
+        store = State(self.home / "server.sqlite3")
+        try:
+            found = store.account(name)
+            assert found is not None
+            return store.begin(found[0], secrets.token_hex(8), "Chrome on Linux", clock(), 3_600)
+        finally:
+            store.close()
+
+
+def picture(page: Any, name: str) -> None:
+    """Keep a picture of a page for the documentation, where the environment asks for it (TROTH_PICTURES=1)."""
+    if os.environ.get("TROTH_PICTURES") == "1":
+        PICTURES.mkdir(exist_ok=True)
+        page.screenshot(path=PICTURES / f"{name}.png", animations="disabled")
 
 
 # Not for the session: while Playwright runs, its event loop is in the way of other tests of this process.
@@ -84,7 +107,7 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
         _wait(f"http://127.0.0.1:{port}/ready")
         with sync_playwright() as playwright:
             browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
-            yield Running(f"http://127.0.0.1:{port}", browser)
+            yield Running(f"http://127.0.0.1:{port}", browser, home)
             browser.close()
     finally:
         server.terminate()
@@ -93,7 +116,7 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
 
 
 def _wait(address: str) -> None:
-    for _ in range(300):
+    for _ in range(1_200):
         try:
             with urllib.request.urlopen(address, timeout=5) as answer:  # noqa: S310 - this machine's own server
                 if json.load(answer)["status"] == "ready":

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from tests.browser.conftest import Running
-from tests.http.site import SETTING
+from tests.browser.conftest import Running, picture
+from tests.http.site import PASSWORD, SETTING
 from tests.support import ROOT, require
 
 AXE = ROOT / ".venv" / "node_modules" / "axe-core" / "axe.min.js"
@@ -26,11 +26,12 @@ clauses:
 
 
 def test_a_proof_is_checked_in_the_page_and_a_forged_one_refused(running: Running, tmp_path: Path) -> None:
-    page = running.page("member")
+    page = running.page("member", viewport={"width": 1180, "height": 620})
     page.goto("/me/proofs")
     page.click("button[data-release]")
     page.wait_for_selector("#outcome-1[data-outcome=holds]")
     assert "are in release" in page.inner_text("#outcome-1")
+    picture(page, "proof-checked")
     files = {}
     for name in ("proof", "manifest"):
         with page.expect_download() as waiting:
@@ -53,8 +54,15 @@ def test_a_proof_is_checked_in_the_page_and_a_forged_one_refused(running: Runnin
 
 
 def test_a_member_goes_from_the_first_visit_to_the_certificate(running: Running) -> None:
-    page = running.page("member")
+    page = running.page(viewport={"width": 1180, "height": 760})
+    page.goto("/me/withdraw")
+    page.fill("#name", "member")
+    page.fill("#password", PASSWORD)
+    page.click("main button")
+    assert page.inner_text("h1") == "Withdraw everything"
+    page.goto("/me")
     assert page.inner_text("h1") == "Your choices"
+    picture(page, "your-choices")
     page.click("text=See what turning it off would change")
     page.click("text=Turn it off")
     assert page.inner_text("h1") == "Recorded"
@@ -62,6 +70,7 @@ def test_a_member_goes_from_the_first_visit_to_the_certificate(running: Running)
     page.click("button:has-text('Withdraw now')")
     page.wait_for_selector("#finished:not(.hidden)")
     steps = page.inner_text("ol.steps")
+    picture(page, "withdrawal")
     assert all(word in steps for word in ("Recorded", "Out of use", "Earlier releases", "Certificate"))
     with page.expect_download() as waiting:
         page.click("ol.steps a")
@@ -71,11 +80,13 @@ def test_a_member_goes_from_the_first_visit_to_the_certificate(running: Running)
 
 
 def test_an_operator_goes_from_what_if_to_terms_to_notices_to_a_release(running: Running) -> None:
-    page = running.page("admin")
+    page = running.page("admin", viewport={"width": 1180, "height": 760})
     page.goto("/operator/terms")
     page.fill("#text", TERMS)
     page.click("text=What would it change?")
     page.wait_for_selector("#effect")
+    page.evaluate("document.getElementById('effect').scrollIntoView()")
+    picture(page, "what-if")
     assert "members" in page.inner_text("section[aria-labelledby=effect]")
     page.click("button:has-text('Publish it')")
     page.wait_for_url("**/operator/notices**")
@@ -100,7 +111,8 @@ def test_an_auditor_draws_the_same_openings_from_the_same_seed(running: Running)
     drawn = page.inner_text("tbody")
     page.goto("/auditor/openings?seed=seven&count=10")
     assert page.inner_text("tbody") == drawn
-    assert "all match" in page.inner_text(".note.good")
+    assert "They match, or were erased" in page.inner_text(".note.good")
+    picture(page, "random-openings")
     page.goto("/auditor")
     page.click("text=Check the ledger")
     page.wait_for_selector(".note.good")
@@ -152,6 +164,7 @@ PAGES = {
 }  # fmt: skip
 
 
+PICTURED = ("/me", "/me/terms")
 IN_THE_DARK = ("/me", "/me/terms", "/operator/releases")
 """Every colour is on one of these."""
 
@@ -169,6 +182,8 @@ def test_pages_fit_a_phone_and_have_no_fault_that_axe_finds(running: Running, na
                 continue
             page.goto(path)
             assert page.evaluate("document.documentElement.scrollWidth") <= 391, path
+            if name == "other" and path in PICTURED:
+                picture(page, f"phone-{scheme}-{path.removeprefix('/me').strip('/') or 'choices'}")
             page.evaluate(AXE.read_text("utf-8"))
             found = page.evaluate("axe.run({resultTypes: ['violations']})")
             faults += [(path, one["id"], one["nodes"][0]["html"][:200]) for one in found["violations"]]

@@ -29,7 +29,7 @@ PASSWORD = "correct horse battery"
 SETTING = "improve-models"
 MEMBER, OTHER = "ann", "bob"
 AT = "2025-02-01"
-SETTINGS = Settings(secure=False, page_rate=1e6, sign_in_rate=1e6, access_batch_seconds=3600)
+SETTINGS = Settings(secure=False, warm=False, page_rate=1e6, sign_in_rate=1e6, access_batch_seconds=3600)
 
 
 def make_home(folder: Path) -> Path:

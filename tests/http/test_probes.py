@@ -208,6 +208,48 @@ def test_bombs_and_floods_are_cut_short(prepared: Path, tmp_path: Path) -> None:
         assert statuses[-1] == 429
 
 
+EVIL = ("a" * 50_000 + "!",
+        "a." * 25_000 + "!", "a:" * 25_000, " " * 50_000 + "x", "2025-01-01T00:00:00 " + " " * 50_000,
+        "0" * 50_000, "-_" * 25_000 + "\n", "%" * 50_000, "{{" * 25_000, "[" * 40_000)  # fmt: skip
+"""What makes patterns that look back again and again go on for hours."""
+
+
+def test_no_pattern_takes_long_over_what_was_made_to_make_it(site: Site) -> None:
+    header = site.token()
+    choose = {"subject": "ann", "setting": SETTING, "value": "off", "at": "2025-06-01"}
+    started = time.process_time()
+    for evil in EVIL:
+        for key in choose:
+            answer = site.client.post(
+                "/api/v1/choices", json={"choose": choose | {key: evil}}, headers=header
+            )
+            assert answer.status_code in (201, 400)
+        consent = {
+            "id": "c",
+            "subject": "ann",
+            "purposes": [evil],
+            "categories": [evil],
+            "recipients": [evil],
+            "at": evil,
+        }
+        assert (
+            site.client.post("/api/v1/choices", json={"consent": consent}, headers=header).status_code == 400
+        )
+        ask = {"purpose": evil[:200], "recipient": evil[:200], "at": evil[:40], "records": [evil]}
+        assert site.client.post("/api/v1/decisions", json=ask, headers=header).status_code == 400
+        plain = evil.replace("\n", " ")[:8_000]
+        odd = {"Idempotency-Key": plain.strip() or "x", "X-Request-Id": plain, "User-Agent": plain}
+        answer = site.client.post("/api/v1/choices", json={"choose": choose}, headers=header | odd)
+        assert answer.status_code in (201, 400)
+        assert site.client.get("/static/" + evil[:2_000].replace("%", "%25")).status_code in (400, 404)
+    site.sign_in("admin")
+    for evil in EVIL:
+        answer = site.post("/operator/terms/what-if", text=evil, use=evil)
+        assert answer.status_code in (200, 400)
+    # A hundred and fifty requests; one bad pattern alone would take minutes.
+    assert time.process_time() - started < 20
+
+
 def test_a_lone_surrogate_spoils_nothing_for_others(site: Site) -> None:
     header = site.token()
     one = '{"object": {"subject": "%s", "at": "2025-01-01"}}\n'

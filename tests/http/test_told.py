@@ -60,9 +60,13 @@ def test_a_choice_on_a_page_is_told_without_whose_it_is(listening: Site) -> None
     assert len(told(site, "choice.recorded")) == 3
 
 
-def test_a_log_that_stops_stops_the_writer_at_once(site: Site) -> None:
+def test_a_log_that_stops_stops_the_writer_at_once(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
     site.home.append([Objection("ann", clock())])
     log, size = logs.open_log(site.home), site.home.position
+    # Publishing goes on when nothing is missing, so it must not come in between.
+    monkeypatch.setattr(site.home, "_catch_up", lambda done: done)
+    with log.locked():
+        pass
     log.stop("somebody has seen more of this log")
     try:
         # The writer has the ledger open still.

@@ -52,6 +52,7 @@ class Crowd:
     at: int
     category_sets: tuple[tuple[str, ...], ...]
     instants: dict[str, tuple[int | None, ...]]
+    events: tuple[Event, ...]
 
 
 def crowd(seed: str) -> Crowd:
@@ -66,7 +67,7 @@ def crowd(seed: str) -> Crowd:
     known = Known(enumerate(events))
     sets = {one.categories for one in case.records} | {("poll",), ("post", "topic:compensation")}
     looked_at = {subject: tuple(_instants(rng, known, subject, pool, asked.at)) for subject in known.members}
-    return Crowd(seed, known, asked.use, asked.at, tuple(sorted(sets)), looked_at)
+    return Crowd(seed, known, asked.use, asked.at, tuple(sorted(sets)), looked_at, tuple(events))
 
 
 def event_at(event: Event) -> int | None:

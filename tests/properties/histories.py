@@ -23,6 +23,7 @@ from troth.core.findings import Findings
 from troth.core.manifest import File, Manifest
 from troth.core.merkle import leaf_hash, root
 from troth.core.note import ED25519, Note, sign, verifier_key
+from troth.core.openings import Opened
 from troth.core.policy import NONE, Party, Policy
 from troth.core.presence import OpenedRow, Proof
 from troth.core.proof import ProofFile
@@ -32,7 +33,7 @@ from troth.core.standing import Known
 from troth.core.tiles import Frontier, Tiles, tile_path
 from troth.core.values import Record, Use
 from troth.core.verify import Signed
-from troth.core.violation import DENIED, NEWER, Opened, Violation, check_violation, find, parties_of
+from troth.core.violation import DENIED, NEWER, Violation, check_violation, find, parties_of
 
 LOG_KEY = Ed25519PrivateKey.from_private_bytes(bytes(32))
 VKEY = verifier_key(LOG_KEY, "example.org/log", ED25519)

@@ -260,6 +260,13 @@ def _conclude(found: Audit, history: History, question: Question) -> None:
     _say(found, history, missing, calibration, level)
 
 
+def once_in(p_value: float) -> str:
+    """One in how many audits chance gives a p-value as small as this; rounded down, to two digits."""
+    times = 1 / p_value
+    unit = 10.0 ** max(0, math.floor(math.log10(times)) - 1)
+    return f"{math.floor(times / unit + 1e-9) * unit:,.0f}"
+
+
 def _row(name: str, statistic: str, p: float, found: Audit, members: int) -> dict[str, Any]:
     at = [one.as_json() for one in found.power if one.members == members]
     return {"name": name, "statistic": statistic, "p_value": p, "k": None, "power_at": at}
@@ -270,8 +277,9 @@ def _say(found: Audit, history: History, missing: list[str], calibration: powers
     tests = [one for one in found.sets if one.held.role == TEST]
     if found.found:
         found.conclusion = (
-            f"Yes: the model knows the marked text (p = {first['p_value']:.2g}). If it had not been trained on it, a "
-            f"result this strong would come up by chance in at most {level:.0%} of such audits, whatever the model."
+            "Yes: the model knows the marked text. Had it not been trained on it, chance would give a result as "
+            f"strong as this in at most one of {once_in(first['p_value'])} such audits, whatever the model "
+            f"(p = {first['p_value']:.2g}). An audit says yes without cause in at most {100 * level:.2g}% of cases."
         )
     elif missing or not calibration:
         why = f"{len(missing)} sets are missing" if missing else "there are no calibration sets"
@@ -378,7 +386,7 @@ class Uniformity:
         """Whether the class test finds nothing at the level."""
         return self.class_p > self.level
 
-    def as_json(self) -> dict[str, Json]:
+    def as_json(self) -> dict[str, Any]:
         """For a certificate, beside bit-equality. In the order of size, so that nobody is told apart."""
         return {
             "campaign": self.campaign,

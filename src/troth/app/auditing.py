@@ -10,6 +10,10 @@ from typing import Any
 
 from troth.app import logs, releases
 from troth.app.home import Home
+from troth.core.checkpoint import parse_checkpoint
+from troth.core.errors import BadInput
+from troth.core.note import parse_note, verify
+from troth.core.proof import verify_consistency
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +55,52 @@ def _log(home: Home) -> dict[str, Any] | None:
 def check_log(home: Home) -> list[str]:
     """Derive the public log anew from the ledger; what is wrong, empty if nothing is."""
     return logs.check(home) if home.config.origin is not None else []
+
+
+@dataclass(frozen=True, slots=True)
+class Contained:
+    """Whether the log as it is published goes on from an earlier checkpoint of it.
+
+    ``signed``: it carries this log's signature. ``hashes`` are those of the consistency proof (RFC 9162, 2.1.4).
+    """
+
+    size: int
+    published: int
+    signed: bool
+    holds: bool
+    hashes: int
+
+    @property
+    def alarming(self) -> bool:
+        """The log signed two histories of which neither goes on from the other."""
+        return self.signed and not self.holds
+
+
+def contains(home: Home, data: bytes) -> Contained:
+    """Hold an earlier signed checkpoint against the published log.
+
+    Raises:
+        BadInput: the home has no log, nothing is published, or the text is no checkpoint of this log.
+        Refused: it names this log's key, and the signature does not hold.
+    """
+    log = logs.open_log(home)
+    now = log.published()
+    if now is None:
+        raise BadInput("nothing is published yet")
+    note = parse_note(data)
+    earlier = parse_checkpoint(note.text)
+    if earlier.origin != log.origin:
+        raise BadInput(
+            "this is a checkpoint of another log", remedy="paste one that was fetched from this log"
+        )
+    keys = [party.key for party in logs.policy_of(home).logs]
+    signed = bool(verify(note.text, note.signatures, keys))
+    size = now.checkpoint.size
+    if earlier.size > size:
+        return Contained(earlier.size, size, signed, holds=False, hashes=0)
+    proof = log.tiles().consistency(earlier.size, size) if 0 < earlier.size < size else []
+    holds = verify_consistency(earlier.size, size, proof, earlier.root, now.checkpoint.root)
+    return Contained(earlier.size, size, signed, holds, len(proof))
 
 
 def openings(home: Home, positions: Sequence[int]) -> list[Opening]:

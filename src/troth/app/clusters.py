@@ -5,6 +5,7 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -40,6 +41,8 @@ class Asked:
     release: str
     out: Path
     tally: Tally
+    rows: Callable[[Path], spread.Content] | None = None
+    """Puts rows that were written before into the folder; None: they are written now."""
 
 
 def seal(
@@ -67,7 +70,8 @@ def seal(
         work = Path(private)
         frame = spark.frame(asked.table)
         session = frame.sparkSession
-        content = spread.write_rows(frame, asked.release, folder.path)
+        put = asked.rows or partial(spread.write_rows, frame, asked.release)
+        content = put(folder.path)
         for row, number in content.counts:
             asked.tally.add(row, number)
         said = facts()
@@ -111,7 +115,7 @@ class _Opened:
     def frame(self, subjects: DataFrame) -> DataFrame:
         """(subject, secret, head) of everybody who has an account; whoever of these has none gets one."""
         accounts = directories.accounts_of(self.home)
-        directories.cover(self.home, self.gate.members)
+        directories.cover(self.home, self.gate.people)
         self._keep("secrets", _SECRETS, map(_secrets, accounts.batches()))
         secrets = self._read("secrets")
         without = subjects.join(secrets, "subject", "left_anti")
@@ -124,9 +128,7 @@ class _Opened:
         return secrets.join(self._read("heads"), "subject", "left")
 
     def _heads(self) -> Iterator[pa.RecordBatch]:
-        members = self.gate.members
-        for names in directories.batched(members):
-            known = [(name, members[name][-1][0]) for name in names if members[name]]
+        for known in directories.batched(self.gate.people.heads()):
             columns = [[name for name, _ in known], [head for _, head in known]]
             yield pa.RecordBatch.from_arrays(
                 [pa.array(column, field.type) for column, field in zip(columns, _HEADS, strict=True)],

@@ -60,6 +60,32 @@ def holdings(home: Home, subject: str) -> list[Holding]:
     return found
 
 
+@dataclass(frozen=True, slots=True)
+class Learned:
+    """A model of this home, and how many rows of the releases that it was made from belong to a member.
+
+    A fact about releases, which never changes: what a model was made again without is somebody's choice.
+    """
+
+    model: str
+    releases: tuple[str, ...]
+    rows: int
+    total: int
+
+
+def learned(home: Home, held: Collection[Holding]) -> list[Learned]:
+    """The models that were trained on releases of this home; ``held`` are a member's ``holdings``."""
+    rows = {one.release: one for one in held}
+    found = []
+    for model in models.all_models(home):
+        names = tuple(one.release for one in model.facts.releases)
+        own = [rows[name] for name in names if name in rows]
+        found.append(
+            Learned(model.facts.name, names, sum(one.rows for one in own), sum(one.total for one in own))
+        )
+    return found
+
+
 def follow(home: ServedHome, subject: str, done: Collection[str], step: Step) -> None:
     """Work through what a withdrawal entails; steps that are done already are not repeated."""
     if "out-of-use" not in done:

@@ -2,33 +2,45 @@
 
 from __future__ import annotations
 
+import atexit
+import os
+import secrets
+import shutil
 import time
-from collections.abc import Callable, Sequence
+from collections import deque
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, TypeAlias, TypeGuard
 
 import ibis
 import ibis.expr.types as ir
 import pyarrow as pa
 
+from troth.app import folds, lineage
+from troth.app.crowd import LedgerPeople
 from troth.app.home import Home, instant_or_now
 from troth.core.decide import Decision, decide
 from troth.core.errors import BadInput, Place
-from troth.core.events import MemberEvent
 from troth.core.reasons import VERDICTS
 from troth.core.values import Record, Use, check_instant
 from troth.core.written import Json
 from troth.gate import duck, spark, tables
+from troth.gate.addresses import is_address, read_address
 from troth.gate.gate import SPARK, Gate, Source, Summary, open_records, summarise
+from troth.gate.kept import Kept
 from troth.gate.plan import SmallSide, allowed, decided
 from troth.gate.sources import parquet_files
+from troth.gate.tables import Pinned
 from troth.intake.marks import Marks
 
 if TYPE_CHECKING:
     from troth.app.releases import Built
 
 Progress = Callable[[int, int], None]
+_FOLDING: Final = ".folding-"
+_MOST_FOLDERS: Final = 64
+_folders: Final[deque[Path]] = deque()
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,31 +58,40 @@ class HomeGate:
     The small side of the home's own records is made once and kept.
     """
 
-    def __init__(self, home: Home, gate: Gate, question: Question) -> None:
+    def __init__(
+        self, home: Home, gate: Gate, question: Question, people: LedgerPeople, keep: Path | None = None
+    ) -> None:
         self._home = home
+        self.people = people
+        self._kept = None if keep is None else Kept(keep)
         self._gate = gate
         self.question = question
-        self._prepared: dict[tuple[str | None, Stamps], tuple[ir.Table, SmallSide]] = {}
+        self._prepared: dict[tuple[Hashable, Stamps], tuple[ir.Table, SmallSide]] = {}
+
+    @property
+    def home(self) -> Home:
+        """The home whose ledger it asks."""
+        return self._home
+
+    @property
+    def gate(self) -> Gate:
+        """The gate proper, which knows nothing of a home."""
+        return self._gate
 
     @property
     def terms(self) -> tuple[tuple[str, str], ...]:
         """The versions that verdicts for this use can rest on: (document, version)."""
         return self._gate.terms
 
-    @property
-    def members(self) -> dict[str, list[tuple[int, MemberEvent]]]:
-        """Each member's entries before the position, in order."""
-        return self._gate.known.members
-
     def decide(self, source: Source | None = None) -> ir.Table:
         """The records with their verdicts, lazily: an Ibis table; see ``troth.gate.gate.Gate.decide``."""
-        if source is not None and not isinstance(source, str | Path):
+        if not _is_read_here(source):
             return self._gate.decide(source)
         return decided(*self._prepare(source))
 
     def allowed(self, source: Source | None = None) -> ir.Table:
         """The allowed records alone, lazily; see ``troth.gate.gate.Gate.allowed``."""
-        if source is not None and not isinstance(source, str | Path):
+        if not _is_read_here(source):
             return self._gate.allowed(source)
         return allowed(*self._prepare(source))
 
@@ -79,17 +100,29 @@ class HomeGate:
         return decided(records, self._prepare(source)[1])
 
     def _prepare(self, source: Source | None) -> tuple[ir.Table, SmallSide]:
+        source = at_one_version(self._home, source)
         # The small side knows just the records that it was made for: other files, another small side.
-        key = (None if source is None else str(source), stamps_of(self._home, source))
+        named = source.key if isinstance(source, Pinned) else None if source is None else str(source)
+        key = (named, stamps_of(self._home, source))
         if key not in self._prepared:
             records = self.records(source)
             with duck.damage_named(files_of(self._home, source), own=source is None):
-                self._prepared = {key: (records, self._gate.small_side(records))}
+                self._prepared = {key: (records, self._small_side(records))}
         return self._prepared[key]
+
+    def _small_side(self, records: ir.Table) -> SmallSide:
+        if self._kept is None:
+            return self._gate.small_side(records)
+        ledger = folds.since(self._home, self._kept.state, self.question.position)
+        state, asked, _ = folds.brought_up(self._kept, self._gate, ledger, records)
+        return self._kept.small_side(self._kept.commit(state), asked, records)
 
     def summary(self, source: Source | None = None) -> Summary:
         """Counts by verdict and reason."""
-        return summarise(self.decide(source))
+        with lineage.deciding(self, "decide", source) as told:
+            summary = summarise(self.decide(source))
+            told.counted(summary.verdicts, summary.first_reasons)
+        return summary
 
     def release(self, out: Path | str, source: Source | None = None) -> Built:
         """Build a sealed release of what this question allows; see ``troth.app.releases.build_from``."""
@@ -110,6 +143,7 @@ def open_gate(
     at: int | str | None = None,
     as_of: int | None = None,
     progress: Progress | None = None,
+    keep: Path | None = None,
 ) -> HomeGate:
     """The gate of a home.
 
@@ -119,10 +153,37 @@ def open_gate(
         at: T; None: now.
         as_of: the ledger position n; None: the head.
         progress: told how many members were folded, and of how many.
+        keep: a private folder to keep the fold of the members in: the next gate folds only who changed since.
     """
     now = instant_or_now(at)
-    known, position = home.known(as_of)
-    return HomeGate(home, Gate(known, use, now, progress, home.config.engine), Question(use, now, position))
+    # Of the members nothing is held: the gate takes them one after another.
+    known, position = home.known(as_of, ())
+    people = LedgerPeople(home, position)
+    gate = Gate(known, use, now, progress, home.config.engine, people, _private_folder(home))
+    return HomeGate(home, gate, Question(use, now, position), people, keep)
+
+
+def _private_folder(home: Home) -> Path:
+    """Where a gate may put what does not fit in memory; it is made when that happens.
+
+    Tables that a gate gave rest on it and may be asked long after the gate is gone, so it stays until the process ends
+    or many more gates were opened. What a killed process left is removed by the next.
+    """
+    for left in home.path.glob(f"{_FOLDING}*"):
+        if not Path("/proc", left.name.rpartition("-")[2]).exists():
+            shutil.rmtree(left, ignore_errors=True)
+    if not _folders:
+        atexit.register(_remove_folders, 0)
+    _remove_folders(_MOST_FOLDERS - 1)
+    _folders.append(home.path / f"{_FOLDING}{secrets.token_hex(8)}-{os.getpid()}")
+    return _folders[-1]
+
+
+def _remove_folders(keep: int) -> None:
+    while len(_folders) > keep:
+        folder = _folders.popleft()
+        if folder.name.endswith(f"-{os.getpid()}"):
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 def is_on_spark(home: Home, source: Source | None) -> bool:
@@ -134,8 +195,16 @@ def is_on_spark(home: Home, source: Source | None) -> bool:
     return home.config.engine == SPARK
 
 
+def _is_read_here(source: Source | None) -> TypeGuard[str | Path | Pinned | None]:
+    """Whether a source is opened by its name, not handed over as a table."""
+    return source is None or isinstance(source, str | Path | Pinned)
+
+
 def bound(home: Home, source: Source) -> Source:
-    """A path becomes a table on the home's engine; anything else stays what it is."""
+    """What is opened by its name becomes a table on the home's engine; anything else stays what it is."""
+    source = at_one_version(home, source)
+    if isinstance(source, Pinned):
+        return open_records(duck.read_pinned(source, home.config.threads, home.config.memory))
     if isinstance(source, str | Path):
         return open_records(read_parquet(home, source))
     return source
@@ -147,15 +216,6 @@ def read_parquet(home: Home, source: str | Path) -> ir.Table:
     Raises:
         BadInput: no such file, or no Parquet.
     """
-    if tables.is_table(source):
-        rows = tables.pin(str(source)).rows
-        if home.config.engine == SPARK:
-            raise BadInput(
-                "is a Delta table, which is read by DuckDB here",
-                place=Place(str(source)),
-                remedy="give Spark a frame of it: spark.read.format('delta')",
-            )
-        return duck.read_dataset(rows, home.config.threads, home.config.memory)
     read = spark.read_parquet if home.config.engine == SPARK else duck.read_parquet
     return read(source, home.config.threads, home.config.memory)
 
@@ -168,14 +228,24 @@ def files_of(home: Home, source: Source | None) -> list[Path]:
     """The files that records come from, as far as they come from files."""
     if source is None:
         return [*sorted(home.records_path.glob("*.parquet")), *Marks(home.records_path).files()]
-    if tables.is_table(source):
-        return []
     return parquet_files(source) if isinstance(source, str | Path) else []
 
 
-def at_one_version(source: Source | None) -> Source | None:
-    """The same source; of a table that keeps its history, by the name of the version that is its newest now."""
-    return tables.pin(str(source)).name if tables.is_table(source) else source
+def at_one_version(home: Home, source: Source | None) -> Source | None:
+    """The same source; a table elsewhere that is called by its name: as it is now.
+
+    Raises:
+        BadInput: there is no such table; or Spark is to decide, which has readers of its own for such tables.
+    """
+    if not isinstance(source, str) or not is_address(source):
+        return source
+    if home.config.engine == SPARK:
+        raise BadInput(
+            "is read by DuckDB here",
+            place=Place(read_address(source).shown),
+            remedy="give Spark a frame of it, such as spark.read.format('delta').load(…), from Python",
+        )
+    return tables.pin(source, home.path)
 
 
 def stamps_of(home: Home, source: Source | None) -> Stamps:
@@ -199,22 +269,37 @@ def records_of(home: Home) -> ir.Table:
     return _marked(home, read_parquet(home, home.records_path))
 
 
+def records_in(home: Home, source: Source | None, files: Sequence[Path]) -> ir.Table:
+    """The records of some of the files of a source, or (None) of the home's own, on the home's engine."""
+    read = spark.read_parquet if home.config.engine == SPARK else duck.read_parquet
+    found = read(files, home.config.threads, home.config.memory)
+    return open_records(_marked(home, found) if source is None else found)
+
+
 def _marked(home: Home, records: ir.Table) -> ir.Table:
     """The records with what became known of them later: that they are gone, and topics found in them."""
     marks = Marks(home.records_path)
     there = marks.files()
+    limits = home.config.threads, home.config.memory
+    read = spark.read_parquet if records.get_backend().name == "pyspark" else duck.read_parquet
     if marks.deleted in there:
-        gone = read_parquet(home, marks.deleted).rename(__gone="id", __gone_at="deleted_at")
+        gone = read(marks.deleted, *limits).rename(__gone="id", __gone_at="deleted_at")
         joined = records.left_join(gone, records.id == gone["__gone"])
         records = joined.mutate(deleted_at=ibis.least(joined.deleted_at, joined["__gone_at"])).select(
             *records.columns
         )
     if marks.topics in there:
-        found = read_parquet(home, marks.topics).rename(__of="id", __topics="topics")
+        found = read(marks.topics, *limits).rename(__of="id", __topics="topics")
         joined = records.left_join(found, records.id == found["__of"])
         more = joined["__topics"].fill_null(ibis.literal([], "array<string>"))
         records = joined.mutate(topics=joined.topics.concat(more).unique()).select(*records.columns)
     return records
+
+
+def numbered_in(home: Home, source: Source | None, columns: Sequence[str], files: Sequence[Path]) -> ir.Table:
+    """``numbered`` for some of the files of a source, or (None) of the home's own, on DuckDB."""
+    found = duck.numbered(files, columns, home.config.threads, home.config.memory)
+    return open_records(_marked(home, found) if source is None else found)
 
 
 def numbered(home: Home, source: Source | None, columns: Sequence[str]) -> ir.Table | None:
@@ -228,7 +313,9 @@ def numbered(home: Home, source: Source | None, columns: Sequence[str]) -> ir.Ta
     if source is None:
         files = sorted(home.records_path.glob("*.parquet"))
         return open_records(_marked(home, duck.numbered(files, columns, *limits))) if files else None
-    if isinstance(source, str | Path) and not tables.is_table(source):
+    if isinstance(source, Pinned) and isinstance(source.rows, tables.Copy):
+        return open_records(duck.numbered([source.rows.path], columns, *limits))
+    if isinstance(source, str | Path):
         return open_records(duck.numbered(parquet_files(source), columns, *limits))
     return None
 
@@ -368,6 +455,13 @@ def check(gate: HomeGate, ids: pa.Table, source: Source | None = None, limit: in
     Raises:
         BadInput: two records share an id that is asked about.
     """
+    with lineage.deciding(gate, "check", source) as told:
+        checked = _check(gate, ids, source, limit)
+        told.counted(checked.verdicts)
+    return checked
+
+
+def _check(gate: HomeGate, ids: pa.Table, source: Source | None, limit: int | None) -> Checked:
     numbered = ids.append_column("row", pa.array(range(1, ids.num_rows + 1), pa.int64()))
     rows = ibis.memtable(numbered)
     wanted = rows.select(rows.id).distinct()

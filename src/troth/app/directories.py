@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
+from troth.app.crowd import LedgerPeople
 from troth.app.decisions import files_of, stamps_of
 from troth.app.home import Home
 from troth.core.entries import Act
@@ -25,12 +27,11 @@ from troth.release.folder import building
 from troth.release.memberset import Built
 from troth.release.trees import TileFolder
 
+T = TypeVar("T")
+
 _TRIES = 5
 _COVERED = "covered"
 _SEALED = "sealed"
-
-Members = Mapping[str, Sequence[tuple[int, Event]]]
-"""Each member's entries with their positions, in order."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +88,7 @@ def find(home: Home, root: bytes) -> Directory | None:
 # accounts
 
 
-def cover(home: Home, members: Members) -> int:
+def cover(home: Home, people: LedgerPeople) -> int:
     """Give everybody an account who has none: members of the ledger, and parties of the home's records.
 
     The parties of records count too: somebody who is no member may want a proof that nothing of theirs was released.
@@ -98,13 +99,15 @@ def cover(home: Home, members: Members) -> int:
     """
     accounts = accounts_of(home)
     accounts.purge(clock())
-    newest = max((entries[-1][0] for entries in members.values() if entries), default=-1)
-    state = json.dumps([len(members), newest, stamps_of(home, None)])
+    newest, number = -1, 0
+    for _, head in people.heads():
+        newest, number = max(newest, head), number + 1
+    state = json.dumps([number, newest, stamps_of(home, None)])
     key = hashlib.sha256(state.encode()).hexdigest()
     if accounts.recall(_COVERED) == key:
         return 0
-    erased = {subject for subject, entries in members.items() if is_erased(entries, clock())}
-    made = accounts.ensure(one for one in members if one not in erased)
+    erased = people.erased(clock())
+    made = accounts.ensure(one for one, _ in people.heads() if one not in erased)
     made += accounts.ensure(one for one in _parties(home) if one not in erased)
     accounts.note(_COVERED, key)
     return made
@@ -252,11 +255,11 @@ def _record(home: Home, built: Built, known: Sequence[Directory]) -> Directory:
     return Directory(epoch, built.bits, built.root, built.members, entry)
 
 
-def batched(names: Iterable[str]) -> Iterator[list[str]]:
-    """Names in lists of bounded length."""
-    waiting: list[str] = []
-    for name in names:
-        waiting.append(name)
+def batched(items: Iterable[T]) -> Iterator[list[T]]:
+    """Items in lists of bounded length."""
+    waiting: list[T] = []
+    for item in items:
+        waiting.append(item)
         if len(waiting) == BATCH:
             yield waiting
             waiting = []

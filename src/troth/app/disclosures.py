@@ -9,7 +9,7 @@ from pathlib import Path
 
 from securesystemslib.signer import SSlibKey
 
-from troth.app import holdings, membersets, recipients
+from troth.app import holdings, lineage, membersets, recipients
 from troth.app.home import Home, instant_or_now
 from troth.core import statement
 from troth.core.disclosure import (
@@ -73,7 +73,22 @@ def disclose(
         BadInput: no such release or recipient.
     """
     signed = find_release(home, release)
-    manifest, now = signed.manifest, instant_or_now(at)
+    with lineage.run(
+        home, "disclose", signed.manifest.use, lineage.of_release(signed.manifest.release)
+    ) as told:
+        link = _disclose(home, signed, release, to, name, instant_or_now(at))
+        told.made(
+            {"namespace": "troth", "name": f"recipients/{to}"},
+            release=signed.manifest.release,
+            manifest=signed.digest,
+            rows=signed.manifest.rows,
+            receipt=link.receipt.digest,
+        )
+    return link
+
+
+def _disclose(home: Home, signed: Signed, release: str, to: str, name: str | None, now: int) -> Link:
+    manifest = signed.manifest
     if name is not None:
         check_release_id(name)
     _check_right(manifest.use, to)
@@ -370,6 +385,14 @@ def receipt_of(home: Home, name: str) -> bytes:
     for digest, link in recipients.book(home).links.items():
         if name in (digest, link.receipt.said.id):
             return link.envelope.encode()
+    raise BadInput(f"there is no receipt {name!r}", remedy="list them with `troth disclosures`")
+
+
+def entry_of(home: Home, name: str) -> int:
+    """Where the entry of a disclosure stands, by the receipt's id or digest. Raises as ``receipt_of``."""
+    for digest, link in recipients.book(home).links.items():
+        if name in (digest, link.receipt.said.id):
+            return link.entry
     raise BadInput(f"there is no receipt {name!r}", remedy="list them with `troth disclosures`")
 
 

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from troth.core.entries import Act
 from troth.core.errors import BadInput, Conflict, Place
@@ -23,6 +23,9 @@ from troth.core.values import check_instant, parse_instant
 from troth.core.written import read_event
 from troth.intake.yaml_files import read_yaml
 from troth.ledger.store import FREE_SPACE_FLOOR, Ledger, Receipt, clock
+
+if TYPE_CHECKING:
+    from troth.app.lineage import Lineage
 
 CONFIG: Final = "troth.yaml"
 ENGINES: Final = ("duckdb", "spark")
@@ -37,9 +40,8 @@ class Config:
     """What ``troth.yaml`` says. Sizes in bytes; ``threads`` and ``memory`` None: what the engine takes by itself.
 
     ``origin`` is the name of the home's public log, None if it has none; ``publish``: whether each command that
-    appends also publishes. ``engine``
-    decides and builds: ``duckdb`` or ``spark``. ``ledger`` is the address of a PostgreSQL database, None for the
-    file in the home.
+    appends also publishes. ``engine`` decides and builds: ``duckdb`` or ``spark``. ``ledger`` is the address of a
+    PostgreSQL database, None for the file in the home. ``lineage``: where OpenLineage events go, None: nowhere.
     """
 
     free_space_floor: int = FREE_SPACE_FLOOR
@@ -49,6 +51,7 @@ class Config:
     publish: bool = True
     ledger: str | None = None
     engine: str = "duckdb"
+    lineage: Lineage | None = None
 
 
 class Home:
@@ -120,6 +123,11 @@ class Home:
     def directories_path(self) -> Path:
         """The folder of the directories of accounts: tiles that may be published."""
         return self.path / "directories"
+
+    @property
+    def folds_path(self) -> Path:
+        """The folder of what is kept of decisions, so that the next one is quicker: private."""
+        return self.path / "folds"
 
     # ledger
 
@@ -369,6 +377,7 @@ def open_home(path: Path | str) -> Home:
         )
     floor, threads, memory = (shape.get(key) for key in ("free_space_floor_mib", "threads", "memory"))
     log, ledger, engine = shape.get("log"), shape.get("ledger"), shape.get("engine")
+    told = shape.get("openlineage")
     config = Config(
         free_space_floor=floor.as_count() * _MIB if floor else FREE_SPACE_FLOOR,
         threads=threads.as_count() if threads else None,
@@ -377,11 +386,18 @@ def open_home(path: Path | str) -> Home:
         publish=log is None or log.need("publish").as_one_of(("automatic", "manual")) == "automatic",
         ledger=ledger.as_text() if ledger else None,
         engine=engine.as_one_of(ENGINES) if engine else ENGINES[0],
+        lineage=_lineage(told) if told else None,
     )
     if log:
         log.close()
     shape.close()
     return Home(target, config)
+
+
+def _lineage(shape: Shape) -> Lineage:
+    from troth.app import lineage
+
+    return lineage.read(shape)
 
 
 def limited(

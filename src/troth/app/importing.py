@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -16,6 +16,7 @@ from troth.intake.kinds import Job, importer_of
 from troth.intake.mail import DEFAULT_CATEGORY, import_mail
 from troth.intake.records import RecordStore
 from troth.intake.report import ImportReport
+from troth.intake.rows import Item
 from troth.intake.tables import import_table
 from troth.ledger.store import clock
 
@@ -29,6 +30,12 @@ def _unheard(_done: int, _total: int | None) -> None:
 def intake_of(home: Home, *, dry_run: bool = False, progress: Progress = _unheard) -> Intake:
     """Where this home's records go."""
     return Intake(RecordStore(home.records_path), home.rejects_path, clock(), dry_run, progress)
+
+
+def take(home: Home, items: Iterable[Item]) -> ImportReport:
+    """Import what a reader of ours hands out; see ``troth.intake.importing.Intake.take``."""
+    with _kept_up(home, dry_run=False):
+        return intake_of(home).take(items)
 
 
 def mail(

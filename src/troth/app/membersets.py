@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
+from functools import cached_property
 from pathlib import Path
 from typing import BinaryIO
 
@@ -53,18 +54,17 @@ class Making:
         home = self._home
         accounts = directories.accounts_of(home)
         check_row_count(len(leaves) // 32)
-        directories.cover(home, self._gate.members)
+        directories.cover(home, self._gate.people)
         with Joining(directories.limits_of(home)) as joining:
             joining.load_rows(_rows(unfinished, files, leaves))
             # One stream: each statement builds what it joins with anew.
-            joining.load_secrets(map(_secrets, accounts.batches()))
+            joining.load_accounts(release, map(self._known, accounts.batches()))
             for missing in joining.without_secret():
                 accounts.ensure(missing)
-                joining.load_secrets([_secrets(accounts.of(missing))])
-            joining.load_heads(_heads(self._gate))
+                joining.load_accounts(release, [self._known(accounts.of(missing))])
             directory = directories.seal(home)
             with NewFile(unfinished / MEMBERS) as file:
-                joining.write_openings(release, file)
+                joining.write_openings(file)
                 file.sync()
             ordered = sort_leaves(leaves)
             with (unfinished / MEMBERS).open("rb") as openings, private_records(self) as records:
@@ -73,6 +73,18 @@ class Making:
         return SealedSet(
             built.root.hex(), built.bits, directory.root.hex(), File(MEMBERS, file.sha256, size=file.size)
         )
+
+    def _known(
+        self, batch: Sequence[tuple[str, bytes, bytes]]
+    ) -> tuple[list[str], list[bytes], list[int | None]]:
+        """Subjects, secrets and the positions of their last entries that the release honours."""
+        subjects = [subject for subject, _, _ in batch]
+        return subjects, [secret for _, _, secret in batch], [self._heads.get(one) for one in subjects]
+
+    @cached_property
+    def _heads(self) -> dict[str, int]:
+        # The one thing that is held of every member: some hundred bytes each.
+        return dict(self._gate.people.heads())
 
     def publish(self, out: Path) -> None:
         """Put the tiles in their place, with the signed manifest of the release."""
@@ -116,16 +128,6 @@ def _rows(unfinished: Path, files: Sequence[str], leaves: bytes) -> Rows:
             for author, addressees, ranks in parties(source, places[at:]):
                 at += len(ranks)
                 yield author, addressees, ranks
-
-
-def _secrets(batch: Sequence[tuple[str, bytes, bytes]]) -> tuple[list[str], list[bytes]]:
-    return [subject for subject, _, _ in batch], [secret for _, _, secret in batch]
-
-
-def _heads(gate: HomeGate) -> Iterator[tuple[list[str], list[int]]]:
-    for names in directories.batched(gate.members):
-        known = [(name, gate.members[name][-1][0]) for name in names if gate.members[name]]
-        yield [name for name, _ in known], [head for _, head in known]
 
 
 def restore(home: Home, out: Path, manifest: Manifest) -> Path:

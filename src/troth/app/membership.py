@@ -17,7 +17,7 @@ from troth.app.serving import ServedHome
 from troth.core.catalogue import ALLOWED, SENTENCES
 from troth.core.decide import Judge, combination, not_judged
 from troth.core.entries import Act
-from troth.core.events import EXPLICIT, Accept, Choose, Consent, MemberEvent, Notice, Withdraw
+from troth.core.events import EXPLICIT, Accept, Choose, Consent, MemberEvent, Notice, Objection, Withdraw
 from troth.core.reasons import VERDICTS, Reason, bits, first_of, verdict_of
 from troth.core.standing import Known, Placed, Standing
 from troth.core.terms import Audience, Clause, Terms
@@ -391,6 +391,14 @@ def inbox(known: Known, subject: str, now: int) -> list[Message]:
         if one.at <= now
     ]
     return sorted(messages, key=lambda one: (one.at, one.position), reverse=True)
+
+
+def objected(known: Known, subject: str, now: int) -> int | None:
+    """When the member last objected to training; None: never."""
+    return max(
+        (one.at for _, one in known.member(subject) if isinstance(one, Objection) and one.at <= now),
+        default=None,
+    )
 
 
 def consents(known: Known, subject: str, now: int) -> list[tuple[Consent, bool]]:

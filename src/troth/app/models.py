@@ -11,7 +11,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
-from troth.app import logs
+from troth.app import lineage, logs
 from troth.app.holds import model_holds, model_seals
 from troth.app.home import Home
 from troth.core.entries import Act
@@ -141,13 +141,28 @@ def train(  # noqa: PLR0913 - the options of one command, all by keyword
         BadInput: the model is there already, or an option cannot be.
     """
     check_name(name)
+    with lineage.run(home, "train", None, *lineage.of_folders(home, releases), backend=backend) as told:
+        made = _train(home, releases, name, (backend, shards, slices, options or {}), members, report)
+        told.made({"namespace": "troth", "name": f"models/{name}"}, releases=len(releases))
+    return made
+
+
+def _train(
+    home: Home,
+    releases: Sequence[Path],
+    name: str,
+    asked: tuple[str, int | None, int | None, Mapping[str, Json]],
+    members: Path | None,
+    report: Report,
+) -> dict[str, Json]:
+    backend, shards, slices, options = asked
     path = models_path(home) / name
     if not path.exists():
         kind = backend_of(backend)
         frozen, classes = read_members(members) if members is not None else (NOTHING_FROZEN, 1)
         many = shards or SHARDS[backend], slices or max(classes, SLICES[backend])
         plan = Plan(secrets.token_bytes(KEY_BYTES), *many, classes)
-        configuration = kind.configure(options or {})
+        configuration = kind.configure(options)
         _create(home, path, releases, (backend, configuration, plan, frozen), report)
     elif model_of(home, name).state().entry is not None:
         raise BadInput(

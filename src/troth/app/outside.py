@@ -5,7 +5,9 @@ from __future__ import annotations
 import os
 import re
 import secrets
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Final
 
 import ibis.expr.types as ir
 import pyarrow as pa
@@ -14,8 +16,11 @@ import pyarrow.ipc
 import pyarrow.json
 import pyarrow.parquet as pq
 
+from troth.app import lineage
 from troth.app.decisions import HomeGate
 from troth.core.errors import BadInput, Place
+from troth.core.written import Json
+from troth.gate import sinks
 from troth.gate.duck import batches
 from troth.gate.gate import Source
 
@@ -25,7 +30,8 @@ _KINDS = (".arrow", ".parquet", ".jsonl", ".csv")
 _BESIDE = ("dataset_info.json", "state.json", "dataset_dict.json", "README.md", ".gitattributes")
 """What libraries put beside the data; it holds no rows."""
 _ROWS = 100_000
-_VERDICT_COLUMNS = ("id", "verdict", "reason", "party", "judged", "codes")
+VERDICT_COLUMNS: Final = ("id", "verdict", "reason", "party", "judged", "codes")
+"""The columns of written verdicts."""
 
 
 def read_ids(path: Path, column: str = "id") -> pa.Table:
@@ -122,24 +128,69 @@ def write_verdicts(gate: HomeGate, source: Source | None, path: Path) -> int:
 
     Columns: id, verdict, reason, party, judged, codes (see ``troth.gate.plan.decided``).
     """
-    return _write_private(gate.decide(source).select(*_VERDICT_COLUMNS), path)
+    with lineage.deciding(gate, "decide", source) as told:
+        written = _write_private(gate.decide(source).select(*VERDICT_COLUMNS), path)
+        told.made(lineage.dataset(path))
+    return written
+
+
+def give_verdicts(gate: HomeGate, source: Source | None, target: Path | str) -> dict[str, Json]:
+    """Write every verdict to a file or, by its name, to a table elsewhere: the JSON of ``troth decide --out``."""
+    if isinstance(target, Path):
+        return {"records": write_verdicts(gate, source, target), "path": str(target)}
+    sunk = sink_verdicts(gate, source, target)
+    return {"records": sunk.rows, "path": sunk.name, "version": sunk.version}
+
+
+def sink_verdicts(gate: HomeGate, source: Source | None, target: str) -> sinks.Sunk:
+    """Write every verdict to a table elsewhere, whole or not at all; columns as of ``write_verdicts``.
+
+    Verdicts tell who chose what: who may read the table is for its owner to see to.
+    """
+    with lineage.deciding(gate, "decide", source) as told:
+        table = gate.decide(source).select(*VERDICT_COLUMNS)
+        schema = table.schema().to_pyarrow()
+        sunk = sinks.write(target, (batch.cast(schema) for batch in batches(table, _ROWS)), schema)
+        told.made(lineage.dataset(target))
+    return sunk
+
+
+def write_part(decided: ir.Table, path: Path) -> int:
+    """Write the verdicts of some records; as ``write_verdicts``."""
+    return _write_private(decided.select(*VERDICT_COLUMNS), path)
+
+
+def join_parts(parts: Sequence[Path], path: Path) -> int:
+    """Make one file of the verdicts in several, whole or not at all. Returns the number of records."""
+    schema = pq.read_schema(parts[0])
+
+    def batches_of() -> Iterator[pa.RecordBatch]:
+        for part in parts:
+            with pq.ParquetFile(part) as file:
+                yield from file.iter_batches(_ROWS)
+
+    return _write_batches(batches_of(), schema, path)
 
 
 def write_left_out(decided: ir.Table, path: Path) -> int:
     """Write the records that are not allowed, and why, to a Parquet file; columns as of ``write_verdicts``."""
-    return _write_private(decided.filter(decided.verdict != "allowed").select(*_VERDICT_COLUMNS), path)
+    return _write_private(decided.filter(decided.verdict != "allowed").select(*VERDICT_COLUMNS), path)
 
 
 def _write_private(table: ir.Table, path: Path) -> int:
+    schema = table.schema().to_pyarrow()
+    return _write_batches(batches(table, _ROWS), schema, path)
+
+
+def _write_batches(rows: Iterator[pa.RecordBatch], schema: pa.Schema, path: Path) -> int:
     """Verdicts tell who chose what: the file is readable by its owner alone."""
     temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.making")
-    schema = table.schema().to_pyarrow()
     written = 0
     try:
         descriptor = os.open(temporary, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
         with os.fdopen(descriptor, "wb") as file:
             with pq.ParquetWriter(file, schema, compression="zstd") as writer:
-                for batch in batches(table, _ROWS):
+                for batch in rows:
                     writer.write_batch(batch.cast(schema))
                     written += batch.num_rows
             os.fsync(file.fileno())

@@ -11,6 +11,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
+from troth.app import holdings, recalls
+from troth.app.directories import limits_of
 from troth.app.home import Home, instant_or_now
 from troth.core.entries import Act
 from troth.core.errors import BadInput, Place, TrothError
@@ -31,6 +33,7 @@ from troth.papers.people_forms import Copy, Crowd, Presence, art15, art19, art30
 from troth.papers.relational import crowd, engine, load_attributes
 from troth.papers.requests import Request, register
 from troth.release.check import examine
+from troth.release.holdings import ids_of_parties
 from troth.release.sign import load_public
 
 OF_MODELS: Final = {"ai-act": ai_act, "ab2013": ab2013, "model-card": model_card}
@@ -146,7 +149,26 @@ def copy_of(home: Home, facts: Facts, subject: str, folders: Sequence[Path]) -> 
     )
     erased = tuple(position for position, kind in facts.erased if kind == "member")
     own_erased = erased if any(isinstance(event, Erase) for _, event in facts.known.member(subject)) else ()
-    return Copy(_own_records(home, accounts), presence, mine, own_erased)
+    return Copy(
+        _own_records(home, accounts), presence, mine, own_erased, _their_recalls(home, facts, accounts)
+    )
+
+
+def _their_recalls(home: Home, facts: Facts, accounts: Sequence[str]) -> frozenset[str] | None:
+    """The recalls whose notices name rows of a member; None: what left, or a notice, is not kept here."""
+    theirs: dict[str, set[str]] = {}
+    found = set()
+    for one in facts.recalls:
+        if one.release not in theirs:
+            rows = holdings.path_of(home, one.release)
+            if rows is None:
+                return None
+            theirs[one.release] = ids_of_parties(rows, list(accounts), limits_of(home))
+        if not recalls.path_of(home, one.recall).is_file():
+            return None
+        if not theirs[one.release].isdisjoint(recalls.ids_of(home, one.recall)):
+            found.add(one.recall)
+    return frozenset(found)
 
 
 def _digest(home: Home, path: Path) -> str:

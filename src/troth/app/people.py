@@ -6,7 +6,7 @@ import difflib
 from pathlib import Path
 from typing import Final
 
-from troth.app import holds
+from troth.app import folds, holds
 from troth.app.home import Home, instant_or_now
 from troth.core.errors import BadInput
 from troth.core.events import Attributes, Erase
@@ -98,6 +98,7 @@ def erase(home: Home, subject: str, at: int | str | None, *, bodies: bool = Fals
         going = {one: positions if bodies else [] for one, positions in own.items()}
         holds.seal_erased(home, ledger, going, receipt.position)
         erased = ledger.erase(earlier) if bodies else 0
+    folds.forget(home)
     # From here on nobody can tell which tags and labels were theirs, unless they show their secret.
     for one in own:
         Accounts(home.accounts_path).forget(one, now, clock())

@@ -150,9 +150,14 @@ def _no_longer(home: Home, manifest: Manifest, rows: pa.Table, now: int) -> set[
 # opening
 
 
+def anything_left(home: Home) -> bool:
+    """Whether anything was ever disclosed, so that there may be something to recall."""
+    return holdings.folder(home).is_dir()
+
+
 def sync(home: Home, at: int | str | None = None) -> list[Recalled]:
     """Open every recall that is due to be opened; what was opened stays. May be repeated. Returns the new ones."""
-    if not holdings.folder(home).is_dir():
+    if not anything_left(home):
         return []
     now = instant_or_now(at)
     book = recipients.book(home)

@@ -8,15 +8,17 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 import ibis
 import ibis.expr.types as ir
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from troth.app import membersets, outside
+from troth.app import lineage, longruns, membersets, outside
 from troth.app.decisions import (
     HomeGate,
     Progress,
@@ -28,6 +30,7 @@ from troth.app.decisions import (
     stamps_of,
 )
 from troth.app.home import Home
+from troth.app.resuming import Settings
 from troth.core.entries import Act
 from troth.core.errors import BadInput, Conflict, Place, Refused
 from troth.core.findings import Findings
@@ -35,11 +38,13 @@ from troth.core.manifest import File, Manifest
 from troth.core.rows import FIELDS
 from troth.core.values import Use, format_instant
 from troth.core.written import Json
-from troth.gate import duck, tables
+from troth.gate import duck
 from troth.gate.gate import TALLIED, Source, Summary, Tally
-from troth.ledger.store import clock
+from troth.gate.tables import Pinned
+from troth.ledger.store import Ledger, clock
 from troth.release.check import KIND, read_manifest, verify_release
 from troth.release.columns import BATCH_ROWS
+from troth.release.pieces import seal_pieces
 from troth.release.seal import Facts, Sealed, seal
 from troth.release.sign import load_public, load_signer
 
@@ -94,6 +99,7 @@ def build(  # noqa: PLR0913 - the options of one command, all by keyword
     left_out: Path | None = None,
     progress: Progress | None = None,
     with_set: bool = True,
+    work: Settings | None = None,
 ) -> Built:
     """Build a sealed release of the records that a use may have.
 
@@ -108,25 +114,31 @@ def build(  # noqa: PLR0913 - the options of one command, all by keyword
         left_out: a private Parquet file to write with the records that stay out, and why.
         progress: told how many members were folded, and of how many.
         with_set: also commit to the set of members, so that each can prove to be in it or not.
+        work: build part by part in a work folder, and go on with what a killed build left there; of Parquet
+            files or the home's own records.
 
     Raises:
         Refused: nothing is allowed.
         Conflict: settings changed at every try.
         BadInput: the records cannot be read, or ``out`` is there already.
     """
+    common: dict[str, Any] = {
+        "source": source,
+        "left_out": left_out,
+        "pinned": as_of is not None,
+        "with_set": with_set,
+    }
     for _ in range(_TRIES):
-        gate = open_gate(home, use, at, as_of, progress)
         try:
-            return build_from(
-                home,
-                gate,
-                out,
-                source=source,
-                name=name,
-                left_out=left_out,
-                pinned=as_of is not None,
-                with_set=with_set,
-            )
+            if work is None:
+                gate = open_gate(home, use, at, as_of, progress)
+                return build_from(home, gate, out, name=name, **common)
+            named = longruns.Named(at, as_of, name)
+            files = longruns.named_files(source)
+            with longruns.opened(home, use, files, work, named, progress, new_name()) as run:
+                built = build_from(home, run.gate, out, name=run.release, run=run, **common)
+                run.work.end()
+                return built
         except Conflict:
             continue
     raise Conflict(
@@ -146,8 +158,9 @@ def build_from(  # noqa: PLR0913 - the options of one command, all by keyword
     left_out: Path | None = None,
     pinned: bool = True,
     with_set: bool = True,
+    run: longruns.Opened | None = None,
 ) -> Built:
-    """Build a release from a gate that is open already; see ``build``.
+    """Build a release from a gate that is open already, or from a run that is; see ``build``.
 
     Raises:
         Conflict: not ``pinned``, and an entry that could change a verdict came after the gate was opened.
@@ -160,14 +173,45 @@ def build_from(  # noqa: PLR0913 - the options of one command, all by keyword
             place=Place(str(left_out)),
             remedy="name another place",
         )
-    release = name or _new_name()
-    source = at_one_version(source)
+    release = name or new_name()
+    source = at_one_version(home, source)
+    with lineage.deciding(gate, "release", source) as told:
+        built = _build(
+            home, gate, out, (release, source, left_out), pinned=pinned, with_set=with_set, run=run
+        )
+        manifest = built.sealed.manifest
+        told.counted(manifest.verdicts, manifest.first_reasons)
+        told.made(
+            lineage.of_release(manifest.release),
+            release=manifest.release,
+            manifest=built.sealed.manifest_digest,
+            rows=manifest.rows,
+            members=manifest.members,
+            rowRoot=manifest.row_root,
+            setRoot=manifest.set_root,
+        )
+    return built
+
+
+def _build(
+    home: Home,
+    gate: HomeGate,
+    out: Path,
+    asked: tuple[str, Source | None, Path | None],
+    *,
+    pinned: bool,
+    with_set: bool,
+    run: longruns.Opened | None,
+) -> Built:
+    release, source, left_out = asked
     recorded: list[int] = []
     before = stamps_of(home, source)
 
     def commit(manifest: Manifest, digest: str) -> None:
         if stamps_of(home, source) != before:
             raise Conflict("the records changed while the release was built", remedy="repeat")
+        if isinstance(source, Pinned):
+            source.check()
         if left_out is not None:
             outside.write_left_out(gate.decide(source), left_out)
         recorded.append(_record(home, manifest, digest, pinned))
@@ -176,20 +220,32 @@ def build_from(  # noqa: PLR0913 - the options of one command, all by keyword
         ThreadPoolExecutor(1) as digester,
         membersets.making(home, gate, release, with_set=with_set) as making,
     ):
-        inputs = [digester.submit(_file, path) for path in files_of(home, source)]
-        if tables.is_table(source):
-            inputs.append(digester.submit(lambda: tables.pin(str(source)).input))
+        inputs = digester.submit(_inputs, home, source)
         tally = Tally()
+        made = None
+        if run is not None:
+            made = longruns.make_pieces(home, run, longruns.named_files(source), tally)
         if is_on_spark(home, source):
             from troth.app import clusters
 
+            rows = None if made is None else partial(longruns.spread_content, made)
             sealed = clusters.seal(
                 home,
                 gate,
-                clusters.Asked(_passing(gate.decide(source)), release, out, tally),
+                clusters.Asked(passing(gate.decide(source)), release, out, tally, rows),
                 lambda: _facts(gate, _something(tally.summary()), inputs, "pyspark"),
                 making,
                 commit,
+            )
+        elif made is not None:
+            sealed = seal_pieces(
+                made,
+                release,
+                lambda: _facts(gate, _something(tally.summary()), inputs),
+                load_signer(home.key_path),
+                out,
+                commit,
+                make_set=making.make if making else None,
             )
         else:
             sealed = seal(
@@ -216,11 +272,12 @@ def _something(summary: Summary) -> Summary:
     return summary
 
 
-def _new_name() -> str:
+def new_name() -> str:
+    """An id for a release that was given none."""
     return f"r-{datetime.fromtimestamp(clock() / 1e6, UTC):%Y%m%d}-{secrets.token_hex(4)}"
 
 
-def _facts(gate: HomeGate, summary: Summary, inputs: Sequence[Future[File]], engine: str = "duckdb") -> Facts:
+def _facts(gate: HomeGate, summary: Summary, inputs: Future[Sequence[File]], engine: str = "duckdb") -> Facts:
     question = gate.question
     return Facts(
         use=question.use,
@@ -233,8 +290,12 @@ def _facts(gate: HomeGate, summary: Summary, inputs: Sequence[Future[File]], eng
         all_reasons=summary.all_reasons,
         any_party_rule_would_allow=summary.any_party_rule_would_allow,
         terms=gate.terms,
-        inputs=tuple(file.result() for file in inputs),
+        inputs=tuple(inputs.result()),
     )
+
+
+def _inputs(home: Home, source: Source | None) -> Sequence[File]:
+    return source.inputs() if isinstance(source, Pinned) else [_file(path) for path in files_of(home, source)]
 
 
 def _file(path: Path) -> File:
@@ -247,10 +308,10 @@ def _allowed(home: Home, gate: HomeGate, source: Source | None, tally: Tally) ->
     records = numbered(home, source, [*FIELDS, "salt", "deleted_at"])
     if records is None:
         return _in_one_pass(gate, source, tally)
-    return _in_two_passes(records, gate.decide_alike(records, source), tally)
+    return in_two_passes(records, gate.decide_alike(records, source), tally)
 
 
-def _in_two_passes(records: ir.Table, decided: ir.Table, tally: Tally) -> Iterator[pa.RecordBatch]:
+def in_two_passes(records: ir.Table, decided: ir.Table, tally: Tally) -> Iterator[pa.RecordBatch]:
     """Decide by the narrow columns, then fetch bodies of the allowed rows alone.
 
     Carrying the bodies of all records through the joins would cost more than reading the files twice. If a
@@ -267,14 +328,14 @@ def _in_two_passes(records: ir.Table, decided: ir.Table, tally: Tally) -> Iterat
 
 def _in_one_pass(gate: HomeGate, source: Source | None, tally: Tally) -> Iterator[pa.RecordBatch]:
     """Of any other table, which might give other rows when asked again: of what stays out only codes leave it."""
-    passing = _passing(gate.decide(source))
-    columns = [name for name in passing.columns if name not in TALLIED]
-    for batch in duck.batches(passing, BATCH_ROWS):
+    table = passing(gate.decide(source))
+    columns = [name for name in table.columns if name not in TALLIED]
+    for batch in duck.batches(table, BATCH_ROWS):
         tally.add_batch(batch)
         yield batch.filter(pc.equal(batch["code"], 0)).select(columns)
 
 
-def _passing(decided: ir.Table) -> ir.Table:
+def passing(decided: ir.Table) -> ir.Table:
     """What is counted of every record, and what a release holds of the allowed ones."""
     allowed = decided.code == 0
     return decided.select(
@@ -315,12 +376,15 @@ def _record(home: Home, manifest: Manifest, digest: str, pinned: bool) -> int:
     )
     with home.writing() as ledger:
         head = ledger.size
-        if not pinned:
-            since = ledger.entries(manifest.settings_as_of, head)
-            # An act that concerns a member joins accounts, or undoes that.
-            if any(not isinstance(one.what, Act) or one.what.type == "member" for one in since):
-                raise Conflict("settings changed while the release was built")
+        if not pinned and has_moved(ledger, manifest.settings_as_of):
+            raise Conflict("settings changed while the release was built")
         return ledger.append([act], expected=head)[0].position
+
+
+def has_moved(ledger: Ledger, position: int) -> bool:
+    """Whether an entry from a position on could change a verdict."""
+    # An act that concerns a member joins accounts, or undoes that.
+    return any(not isinstance(one.what, Act) or one.what.type == "member" for one in ledger.entries(position))
 
 
 def verify(path: Path, keys: Sequence[Path] | None = None) -> Findings:

@@ -21,8 +21,8 @@ from troth.core.proof import parse_proof, verify_inclusion
 from troth.core.values import format_instant
 
 UNSEALED: Final = (
-    "That the candidates were sealed before the value was known, to somebody who doubts the clock of whoever keeps the "
-    "ledger: no receipt of the commitment with a witness's signature from before was handed in."
+    "For somebody who doubts the clock of whoever keeps the ledger: that the candidates were sealed before the draw. "
+    "No receipt of the seal, signed by a witness before it, was handed in."
 )
 _MICROSECONDS: Final = 1_000_000
 _REMEDY: Final = "fetch it after the commitment and before the value is known: troth log receipt POSITION"

@@ -6,7 +6,7 @@ import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Final, TypeVar
+from typing import TYPE_CHECKING, Final, TypeVar
 
 from troth.app import logs, unlearning
 from troth.app.api import Home
@@ -16,7 +16,11 @@ from troth.core.errors import Place, TrothError
 from troth.core.events import Event
 from troth.core.standing import Known
 from troth.ledger.group import GroupWriter
+from troth.ledger.readers import Readers
 from troth.ledger.store import Batch, Ledger, Receipt
+
+if TYPE_CHECKING:
+    from troth.ledger.postgres import PostgresReaders
 
 T = TypeVar("T")
 
@@ -38,6 +42,7 @@ class ServedHome(Home):
         opened = open_home(path)
         super().__init__(opened.path, opened.config)
         self._trouble = trouble or _unheard
+        self._readers = _readers(self)
         self.writer = GroupWriter(self._open_ledger, check=lambda: logs.check_not_stopped(self))
         self._everybody: tuple[int, Known] | None = None
         self._lock = threading.Lock()
@@ -55,6 +60,15 @@ class ServedHome(Home):
             ledger.close()
             raise
         return ledger
+
+    @property
+    def remote(self) -> bool:
+        """Whether asking the ledger may take long, since it is in a database elsewhere: not on an event loop, then."""
+        return self.config.ledger is not None
+
+    def reading(self) -> Ledger:
+        """The ledger, for reading; close it. It stays open for whoever asks next."""
+        return self._readers.take()
 
     @contextmanager
     def writing(self) -> Iterator[Ledger]:
@@ -97,9 +111,14 @@ class ServedHome(Home):
         return head
 
     def member(self, subject: str) -> tuple[Known, int]:
-        """What is known now of one member and of everybody, and the head; what concerns everybody is kept."""
+        """What is known now of one member and of everybody, and the head; what concerns everybody is kept.
+
+        As verdicts have it: what was said under one account of a person counts for their others.
+        """
         with self.reading() as ledger:
             head, last = ledger.size, ledger.last_public()
+            if ledger.member_acts(head):
+                return self.known(head, [subject])
             history = ledger.history(subject, head)
             kept = self._everybody
             if kept is None or kept[0] != last:
@@ -122,6 +141,15 @@ class ServedHome(Home):
             self._catch_up(-1)
         except TrothError as error:
             self._trouble(error)
+        self._readers.close()
+
+
+def _readers(home: ServedHome) -> Readers | PostgresReaders:
+    if home.config.ledger is None:
+        return Readers(lambda: Ledger.read(home.ledger_path))
+    from troth.ledger.postgres import PostgresReaders
+
+    return PostgresReaders(home.config.ledger)
 
 
 def _unheard(_error: TrothError) -> None:

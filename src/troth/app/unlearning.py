@@ -199,7 +199,7 @@ def _marks(home: Home, name: str, file: Path | None) -> Marks | None:
     held = canaries.read(file)
     canaries.checked(canaries.history_of(home, held.campaign))  # before anything is done again
 
-    def test(job: Job) -> dict[str, Json] | None:
+    def test(job: Job) -> dict[str, Any] | None:
         gone = _subjects(home, job)
         if not any(one.subject in gone for one in held.sets):
             return None
@@ -221,5 +221,5 @@ def _subjects(home: Home, job: Job) -> set[str]:
             for at in one.positions
             for stored in ledger.entries(at, at + 1)
         ]
-    found = {subject_of(one) for one in events if not isinstance(one, Act)}
+    found = {subject_of(one) for one in events if one is not None and not isinstance(one, Act)}
     return {one for one in found if one is not None}

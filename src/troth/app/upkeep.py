@@ -207,6 +207,8 @@ def _copied(home: Home, making: Path, progress: Progress) -> list[str]:
     """
     log = {home.log_path.name, home.log_state_path.name}
     marks, late = ("records", "marks"), {home.directories_path.name, "models"}
+    # What is kept to be quicker is made anew.
+    passed_over = {home.folds_path.name}
     found: list[str] = []
 
     def take(wanted: Wanted) -> None:
@@ -217,7 +219,7 @@ def _copied(home: Home, making: Path, progress: Progress) -> list[str]:
         if home.config.origin is not None:
             stack.enter_context(logs.open_log(home).locked())
             take(lambda path: path.parts[0] in log)
-    take(lambda path: path.parts[0] not in log | late and path.parts[:2] != marks)
+    take(lambda path: path.parts[0] not in log | late | passed_over and path.parts[:2] != marks)
     take(lambda path: path.parts[:2] == marks)
     found += _copy_models(home.path / "models", making)
     stores = sorted(path.name for path in home.path.glob("*.sqlite3") if not path.is_symlink())

@@ -36,6 +36,8 @@ def verify(
         return exposure.verify(path, keys or (), policy)
     if violations.takes(path):
         return violations.verify(path, release, policy, keys)
+    if violations.takes_unlogged(path):
+        return violations.verify_unlogged(path, policy, keys)
     if disclosures.takes(path):
         return disclosures.verify_any(path, keys, list(rests_on), release)
     if proofs.takes(path):

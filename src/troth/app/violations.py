@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from securesystemslib.signer import SSlibKey
+
 from troth.app import logs, proofs
 from troth.app.disclosures import find_release, read_file
 from troth.app.home import Home
@@ -14,14 +16,15 @@ from troth.core.errors import BadInput, Corrupt, Place, Refused
 from troth.core.events import subject_of
 from troth.core.findings import Findings
 from troth.core.logfile import parse_trust
+from troth.core.openings import Opened
 from troth.core.policy import MAX_POLICY_BYTES, Policy
+from troth.core.unlogged import MAX_UNLOGGED_BYTES, check_unlogged, is_unlogged
 from troth.core.verify import Signed, check_manifest
 from troth.core.violation import (
     DENIED,
     KIND,
     MAX_LISTED,
     MAX_VIOLATION_BYTES,
-    Opened,
     Violation,
     check_violation,
     find,
@@ -150,16 +153,48 @@ def verify(
         )
     findings = Findings(KIND)
     trusted = [load_public(key) for key in keys] if keys else None
-    signed: Signed | None
+    signed = signed_of(release, trusted, findings)
+    if signed is not None and findings.ok:
+        check_violation(path.read_bytes(), signed, read_trust(policy), findings, path.name)
+    return findings
+
+
+def signed_of(release: Path, trusted: Sequence[SSlibKey] | None, findings: Findings) -> Signed | None:
+    """The signed manifest of a folder, or of a manifest's file. Raises BadInput: it takes a key."""
     if release.is_dir():
-        signed = read_signed(release, trusted, findings)
-    elif trusted is None:
+        return read_signed(release, trusted, findings)
+    if not trusted:
         raise BadInput(
             "is a manifest alone", place=Place(str(release)), remedy="name the operator's key with --key"
         )
-    else:
-        signed = check_manifest(read_file(release), trusted, findings, str(release))
-    if signed is not None and findings.ok:
-        trust: Policy = parse_trust(read_file(policy)[:MAX_POLICY_BYTES], str(policy))
-        check_violation(path.read_bytes(), signed, trust, findings, path.name)
+    return check_manifest(read_file(release), trusted, findings, str(release))
+
+
+def read_trust(policy: Path) -> Policy:
+    """Whom to trust as to a log. Raises BadInput: no policy, and no key of a log."""
+    return parse_trust(read_file(policy)[:MAX_POLICY_BYTES], str(policy))
+
+
+def takes_unlogged(path: Path) -> bool:
+    """Whether a path is a file that says of itself to prove that a disclosure is not in the log."""
+    if not path.is_file() or path.stat().st_size > MAX_UNLOGGED_BYTES:
+        return False
+    return is_unlogged(path.read_bytes())
+
+
+def verify_unlogged(path: Path, policy: Path | None, keys: Sequence[Path] | None = None) -> Findings:
+    """Check offline a proof that a disclosure is not in the log: ok means that it is not.
+
+    Raises:
+        BadInput: a file cannot be read, or is not named.
+    """
+    if policy is None or not keys:
+        raise BadInput(
+            "is a proof about a receipt and a log; to check it takes the operator's key and the log's",
+            place=Place(str(path)),
+            remedy="name them with --key and --policy",
+        )
+    findings = Findings(KIND)
+    trusted = [load_public(key) for key in keys]
+    check_unlogged(path.read_bytes(), trusted, read_trust(policy), findings, path.name)
     return findings

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from troth.app.audit import Audit, SetResult
+from troth.app.audit import Audit, SetResult, once_in
 from troth.core.canary import TEST
 from troth.learning.power import Power
 
@@ -23,6 +23,7 @@ def page(found: Audit) -> str:
         autoescape=True,
         undefined=jinja2.StrictUndefined,
     )
+    environment.filters.update(once_in=once_in, instant=lambda at: f"{at[:10]} {at[11:16]} UTC")
     tests = [one for one in found.sets if one.held.role == TEST]
     return environment.get_template("audit.html.j2").render(
         found=found,
@@ -83,7 +84,8 @@ def power_chart(power: Sequence[Power]) -> str:
         for one in power
     ]
     base = alt.Chart(alt.InlineData(values=rows)).encode(
-        x=alt.X("messages:Q", title="marked messages of each member"), color=alt.Color("of:N", title=None)
+        x=alt.X("messages:Q", title="marked messages of each member", axis=alt.Axis(tickMinStep=1)),
+        color=alt.Color("of:N", title=None),
     )
     scale = alt.Scale(domain=[0, 1])
     chart = (
@@ -91,9 +93,10 @@ def power_chart(power: Sequence[Power]) -> str:
             y=alt.Y("at_least:Q", scale=scale), y2=alt.Y2("power:Q"), fill=alt.Fill("of:N", legend=None)
         )
         + base.mark_line(point=True).encode(y=alt.Y("power:Q", title="chance to be seen", scale=scale))
-        + base.mark_line(strokeDash=[4, 4]).encode(y=alt.Y("at_least:Q", scale=scale))
+        + base.mark_rule().encode(y=alt.Y("at_least:Q", scale=scale), y2=alt.Y2("power:Q"))
+        + base.mark_tick(thickness=2, size=14).encode(y=alt.Y("at_least:Q", scale=scale))
     )
-    return _svg(chart, "power by number of messages; dashed: the lower bound")
+    return _svg(chart, "power by number of messages; the ticks: the lower bound")
 
 
 def _svg(chart: Any, description: str) -> str:  # noqa: ANN401 - Altair's charts have no common type

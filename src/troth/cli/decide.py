@@ -7,10 +7,11 @@ from typing import Any
 
 import click
 
-from troth.app import casework, decisions, outside
+from troth.app import casework, decisions, explaining, longruns, outside
 from troth.app import home as homes
+from troth.cli.long import long_options, print_plan, settings_of
 from troth.cli.output import (
-    NEW_FILE,
+    TARGET,
     TEXT,
     as_json,
     as_of_option,
@@ -38,7 +39,13 @@ from troth.core.values import format_instant
 @engine_options
 @click.option("--summary", "summary_only", is_flag=True, help="Counts by verdict and reason (the default).")
 @click.option("--record", "record_id", type=TEXT, metavar="ID", help="The verdict on one record.")
-@click.option("--out", type=NEW_FILE, metavar="FILE", help="Write every verdict to this Parquet file.")
+@click.option(
+    "--out",
+    type=TARGET,
+    metavar="FILE",
+    help="Write every verdict to this Parquet file, or to a table (delta:…, iceberg:…, postgresql://…, s3://….parquet).",
+)
+@long_options
 @as_json
 @click.pass_obj
 def decide(
@@ -50,31 +57,47 @@ def decide(
     records: str | None,
     summary_only: bool,
     record_id: str | None,
-    out: Path | None,
+    out: Path | str | None,
     engine: str | None,
     threads: int | None,
     memory: str | None,
+    work: Path | None,
+    part_rows: int,
+    explain_plan: bool,
     json_: bool,
 ) -> None:
     """Which records one use may have, and why not the others."""
     if sum((summary_only, record_id is not None, out is not None)) > 1:
         raise click.UsageError("choose one of --summary, --record and --out")
+    if work is not None and not isinstance(out, Path):
+        raise click.UsageError("--work goes with --out and a file")
     home, use = homes.limited(homes.open_home(path), engine, threads, memory), use_of(purpose, recipient)
     if record_id is not None:
         found = decisions.explain(home, record_id, use, at, as_of, records).as_json()
         print_json({key: found[key] for key in ("record", "verdict", "reason", "party")})
         return
+    settings = settings_of(work, part_rows)
+    if explain_plan:
+        print_plan(
+            explaining.explain_plan(home, use, at=at, as_of=as_of, source=records, settings=settings), json_
+        )
+        return
+    if settings is not None and isinstance(out, Path):
+        named = longruns.Named(at, as_of)
+        written = longruns.write_verdicts(home, use, out, settings, named=named, source=records)
+        _say_written({"records": written, "path": str(out)}, json_)
+        return
     with progress("folding members") as report:
         gate = decisions.open_gate(home, use, at, as_of, report)
         answer: dict[str, Any]
         if out is not None:
-            answer = {"records": outside.write_verdicts(gate, records, out), "path": str(out)}
+            answer = outside.give_verdicts(gate, records, out)
         else:
             answer = decisions.timed_summary(gate, records)
     if json_:
         print_json(answer)
     elif out is not None:
-        click.echo(f"wrote {count(answer['records'])} verdicts to {out}")
+        _say_written(answer, json_)
     else:
         question = gate.question
         click.echo(
@@ -82,6 +105,13 @@ def decide(
             f" as of ledger position {count(question.position)}\n"
         )
         print_summary(answer)
+
+
+def _say_written(answer: dict[str, Any], json_: bool) -> None:
+    if json_:
+        print_json(answer)
+    else:
+        click.echo(f"wrote {count(answer['records'])} verdicts to {answer['path']}")
 
 
 def print_summary(answer: dict[str, Any]) -> None:

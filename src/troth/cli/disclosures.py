@@ -247,11 +247,18 @@ def countersign(
 @click.option("--flow", is_flag=True, help="Draw who gave what to whom.")
 @click.option("--svg", type=NEW_FILE, metavar="FILE", help="Write the drawing as SVG.")
 @click.option("--receipt", type=TEXT, metavar="ID", help="Print this receipt.")
+@click.option("--opening", type=TEXT, metavar="ID", help="Print the opened ledger entry of this receipt.")
 @at_option
 @as_json
 @click.pass_obj
 def disclosures_(
-    path: str, flow: bool, svg: Path | None, receipt: str | None, at: str | None, json_: bool
+    path: str,
+    flow: bool,
+    svg: Path | None,
+    receipt: str | None,
+    opening: str | None,
+    at: str | None,
+    json_: bool,
 ) -> None:
     """What left: to whom, countersigned or not, recalled or not."""
     from troth.app import disclosures
@@ -259,6 +266,11 @@ def disclosures_(
     home = homes.open_home(path)
     if receipt is not None:
         click.echo(disclosures.receipt_of(home, receipt), nl=False)
+        return
+    if opening is not None:
+        from troth.app import claims
+
+        click.echo(claims.openings_of(home, [disclosures.entry_of(home, opening)]), nl=False)
         return
     found = disclosures.listed(home, homes.instant_or_now(at))
     if svg is not None:

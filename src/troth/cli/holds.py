@@ -177,28 +177,75 @@ def import_(path: str, file: Path, members: Path | None, json_: bool) -> None:
 
 
 @click.command()
-@click.option("--subject", required=True, type=TEXT, help="The member.")
-@click.option("--release", required=True, type=TEXT, metavar="DIR", help="The release's folder.")
+@click.option("--subject", type=TEXT, help="By the operator: the member.")
+@click.option(
+    "--release", type=TEXT, metavar="DIR", help="The release's folder; of files alone: its signed manifest."
+)
+@click.option(
+    "--proof", type=FILE, metavar="FILE", help="By a member: the proof of presence, made with --rows."
+)
+@click.option("--receipt", type=FILE, metavar="FILE", help="By a recipient: the countersigned receipt.")
+@click.option(
+    "--openings",
+    multiple=True,
+    type=FILE,
+    metavar="FILE",
+    help="Opened entries: your history, the public terms.",
+)
+@click.option("--log", type=FILE, metavar="DIR", help="A copy of the public log.")
+@click.option("--policy", type=FILE, metavar="FILE", help="Whom to trust as to the log: a policy or its key.")
+@click.option("--key", "keys", multiple=True, type=FILE, metavar="FILE", help="The operator's public key.")
 @click.option("--out", type=NEW_FILE, metavar="FILE", help="Where to write the proof, readable by you alone.")
 @as_json
 @click.pass_obj
-def violation(path: str, subject: str, release: str, out: Path | None, json_: bool) -> None:
-    """Prove that a release broke its word towards a member. Exit status 1 if it kept it."""
-    from troth.app import violations
+def violation(
+    path: str,
+    subject: str | None,
+    release: str | None,
+    proof: Path | None,
+    receipt: Path | None,
+    openings: tuple[Path, ...],
+    log: Path | None,
+    policy: Path | None,
+    keys: tuple[Path, ...],
+    out: Path | None,
+    json_: bool,
+) -> None:
+    """Prove that a release broke its word towards a member, or that a disclosure is not in the log.
+
+    The operator names --subject and --release. A member needs no home: --proof, --openings, --log, --release with the
+    manifest, --policy and --key. A recipient names --receipt, --log, --policy and --key. Exit status 1 if nothing was
+    violated.
+    """
+    from troth.app import claims, violations
     from troth.ledger.shelf import replace
 
     if out is not None and os.path.lexists(out):
         raise BadInput("is there already", place=Place(str(out)), remedy="name a new file")
-    made = violations.show(homes.open_home(path), release, subject)
-    if out is not None:
-        replace(out, made.data, 0o600)
-    if json_:
-        print_json(
-            {**made.findings.as_json(), "violation": made.violation.kind, "out": str(out) if out else None}
+    if receipt is not None and log is not None and policy is not None and keys:
+        data, findings = claims.show_unlogged(receipt, openings, log, policy, keys)
+        kind, how = "unlogged", "--policy FILE --key FILE"
+    elif proof is not None and log is not None and policy is not None and keys and release is not None:
+        made = claims.show(proof, openings, log, Path(release), policy, keys)
+        data, findings, kind = made.data, made.findings, made.violation.kind
+        how = "--release-manifest DIR --policy FILE"
+    elif subject is not None and release is not None and proof is None and receipt is None:
+        made = violations.show(homes.open_home(path), release, subject)
+        data, findings, kind = made.data, made.findings, made.violation.kind
+        how = "--release-manifest DIR --policy FILE"
+    else:
+        raise click.UsageError(
+            "name --subject and --release; or --proof, --openings, --log, --release, --policy and --key;"
+            " or --receipt, --log, --policy and --key"
         )
-        return
-    say(made.findings)
     if out is not None:
-        click.echo(f"wrote {out} ({count(len(made.data))} bytes); check it anywhere with:")
-        click.echo(f"  troth verify {out} --release-manifest DIR --policy FILE")
-        click.echo("it holds the member's secret, history and rows: show it to whom you trust with them")
+        replace(out, data, 0o600)
+    if json_:
+        print_json({**findings.as_json(), "violation": kind, "out": str(out) if out else None})
+        return
+    say(findings)
+    if out is not None:
+        click.echo(f"wrote {out} ({count(len(data))} bytes); check it anywhere with:")
+        click.echo(f"  troth verify {out} {how}")
+        if kind != "unlogged":
+            click.echo("it holds the member's secret, history and rows: show it to whom you trust with them")

@@ -75,6 +75,22 @@ def serve(path: str, host: str, port: int) -> None:
     loghttp.serve(loghttp.log_app(home.log_path), host, port)
 
 
+@log.command("openings")
+@click.option("--out", type=NEW_FILE, required=True, metavar="FILE", help="Where to write it.")
+@as_json
+@click.pass_obj
+def openings(path: str, out: Path, json_: bool) -> None:
+    """Open what concerns everybody: terms, settings, regimes, rules, notices to audiences. May be published."""
+    from troth.app import claims
+    from troth.ledger.shelf import replace
+
+    replace(out, claims.openings_of_terms(homes.open_home(path)))
+    if json_:
+        print_json({"out": str(out)})
+    else:
+        click.echo(f"wrote {out}; publish it beside the log")
+
+
 @log.command("policy")
 @click.option(
     "--set", "new", type=click.Path(path_type=Path), metavar="FILE", help="Take this policy from now on."

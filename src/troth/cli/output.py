@@ -49,6 +49,22 @@ class _NewFile(click.Path):
         return super().convert(value, param, ctx)
 
 
+class _Target(click.ParamType["Path | str"]):
+    """A file to write, as ``_NewFile``, or a table elsewhere by its name."""
+
+    name = "target"
+
+    def convert(
+        self, value: str | Path, param: click.Parameter | None, ctx: click.Context | None
+    ) -> Path | str:
+        from troth.gate.addresses import is_address, read_address
+
+        if isinstance(value, str) and is_address(value):
+            read_address(value)
+            return value
+        return Path(str(NEW_FILE.convert(value, param, ctx)))
+
+
 class _Checked(click.ParamType[str]):
     """Text that a reader of Troth's accepts; what it refuses is said of the option."""
 
@@ -71,6 +87,7 @@ INSTANT = _Checked("instant", parse_instant)
 PURPOSE = _Checked("purpose", lambda purpose: Use(purpose, "operator"))
 RECIPIENT = _Checked("recipient", lambda recipient: Use("improve", recipient))
 NEW_FILE = _NewFile()
+TARGET = _Target()
 
 as_json = click.option("--json", "json_", is_flag=True, help="Print JSON for programs.")
 at_option = click.option("--at", type=INSTANT, metavar="INSTANT", help="T, ISO 8601; without it: now.")
@@ -78,7 +95,9 @@ as_of_option = click.option(
     "--as-of", type=click.IntRange(min=0), metavar="N", help="Ledger position; without it: the head."
 )
 records_option = click.option(
-    "--records", metavar="PATH", help="Parquet files to decide instead of the home's own records."
+    "--records",
+    metavar="PATH",
+    help="Other records than the home's own: Parquet files, or a table (delta:…, iceberg:…, postgresql://…, s3://…).",
 )
 
 

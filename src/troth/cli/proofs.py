@@ -10,6 +10,7 @@ import click
 
 from troth.app import directories, proofs
 from troth.app import home as homes
+from troth.app.crowd import LedgerPeople
 from troth.cli.output import NEW_FILE, TEXT, as_json, count, print_json, print_table
 from troth.core.errors import BadInput, Place
 from troth.core.findings import Findings
@@ -40,6 +41,26 @@ def secret(path: str, subject: str, out: Path, again: bool, json_: bool) -> None
     click.echo("give it to this member and nobody else: whoever has it sees in which releases the member is")
 
 
+@member.command("openings")
+@click.argument("subject", type=TEXT)
+@click.option(
+    "--out", type=NEW_FILE, required=True, metavar="FILE", help="Where to write it, readable by you alone."
+)
+@as_json
+@click.pass_obj
+def openings(path: str, subject: str, out: Path, json_: bool) -> None:
+    """Hand out a member's history, opened: with it the member shows what the log holds of them."""
+    from troth.app import claims
+
+    _check_new(out)
+    _write_private(out, claims.openings_of_member(homes.open_home(path), subject))
+    if json_:
+        print_json({"out": str(out)})
+        return
+    click.echo(f"wrote {out}")
+    click.echo("give it to this member and nobody else: it says what they chose, and when")
+
+
 @click.group()
 def directory() -> None:
     """The directories that bind accounts to secrets, epoch by epoch."""
@@ -51,7 +72,7 @@ def directory() -> None:
 def seal(path: str, json_: bool) -> None:
     """Give everybody known an account, and seal the directory if anything changed since. (Releases do it too.)"""
     home = homes.open_home(path)
-    made = directories.cover(home, home.known()[0].members)
+    made = directories.cover(home, LedgerPeople(home, home.position))
     sealed = directories.seal(home)
     if json_:
         print_json({**sealed.as_json(), "made": made})

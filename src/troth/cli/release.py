@@ -6,8 +6,9 @@ from pathlib import Path
 
 import click
 
+from troth.app import explaining, releases, verifying
 from troth.app import home as homes
-from troth.app import releases, verifying
+from troth.cli.long import long_options, print_plan, settings_of
 from troth.cli.output import (
     NEW_FILE,
     TEXT,
@@ -54,6 +55,7 @@ def release() -> None:
     is_flag=True,
     help="Do not commit to the set of members: then nobody can prove to be in it or not.",
 )
+@long_options
 @as_json
 @click.pass_obj
 def build(
@@ -70,10 +72,20 @@ def build(
     engine: str | None,
     threads: int | None,
     memory: str | None,
+    work: Path | None,
+    part_rows: int,
+    explain_plan: bool,
     json_: bool,
 ) -> None:
     """Build a sealed release of what a use may have."""
     home = homes.limited(homes.open_home(path), engine, threads, memory)
+    settings = settings_of(work, part_rows)
+    if explain_plan:
+        use = use_of(purpose, recipient)
+        print_plan(
+            explaining.explain_plan(home, use, at=at, as_of=as_of, source=records, settings=settings), json_
+        )
+        return
     with progress("building") as report:
         built = releases.build(
             home,
@@ -86,6 +98,7 @@ def build(
             left_out=left_out,
             progress=report,
             with_set=not no_set,
+            work=settings,
         )
     if json_:
         print_json(built.as_json())

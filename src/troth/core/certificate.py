@@ -23,6 +23,7 @@ from troth.core.entries import parse_entry, public_time
 from troth.core.errors import BadInput, Refused
 from troth.core.findings import Findings
 from troth.core.manifest import STATEMENT_TYPE, check_release_id
+from troth.core.marked import check_marks
 from troth.core.merkle import leaf_hash, root
 from troth.core.policy import NONE, Policy, check_note
 from troth.core.proof import parse_proof, verify_inclusion
@@ -154,7 +155,7 @@ class Certificate:
     clean_after: int
     replaced_after: int
     cost: Mapping[str, int]
-    marks: Mapping[str, Json] | None = None
+    marks: Mapping[str, Any] | None = None
 
 
 def model_digest(checkpoints: Mapping[tuple[int, int], str]) -> str:
@@ -578,19 +579,10 @@ def _check_ends(one: Certificate, findings: Findings) -> None:
         findings.error("is no instant on the hour", "received")
     if one.clean_after > one.replaced_after:
         findings.error("it was replaced before it was clean", "times")
-    _check_marks(one, findings)
+    if one.marks is not None:
+        check_marks(one.marks, findings)
     if findings.ok:
         findings.info(
             f"{one.model}: {one.removed.records:,} records taken out of {len(one.parts)} parts,"
             f" {one.method}; clean after {one.clean_after:,} ms, replaced after {one.replaced_after:,} ms"
         )
-
-
-def _check_marks(one: Certificate, findings: Findings) -> None:
-    if one.marks is None:
-        return
-    said = f"the marks of {one.marks.get('members')} who left, p = {one.marks.get('class_p_value')}"
-    if one.marks.get("uniform") is True:
-        findings.info(f"{said}: as of models that never saw them")
-    else:
-        findings.warning(f"{said}: known better than by chance (or chance, once in twenty)", "marks")

@@ -95,15 +95,30 @@ def public_time(kind: str, recorded_at: int) -> str:
     return format_instant(recorded_at - recorded_at % unit)
 
 
-def make_body(what: Event | Act, recorded_at: int, previous: int | None) -> bytes:
-    """The canonical JSON body: what happened, when it was recorded, and a member's entry before this one."""
+def encode_event(event: Event) -> str:
+    """The canonical JSON of an event in its short form, as text."""
+    return _ENCODER.encode(write_event(event))
+
+
+def make_body(what: Event | Act, recorded_at: int, previous: int | None, encoded: str | None = None) -> bytes:
+    """The canonical JSON body: what happened, when it was recorded, and a member's entry before this one.
+
+    Args:
+        what: what happened.
+        recorded_at: microseconds UTC.
+        previous: the position of the member's entry before this one.
+        encoded: ``encode_event`` of it, where that is at hand.
+
+    Raises:
+        BadInput: it has no canonical form.
+    """
     if isinstance(what, Act):
         return canonical({"act": what.details, "recorded_at": format_instant(recorded_at)})
-    body: dict[str, Json] = {"event": write_event(what), "recorded_at": _recorded(recorded_at)}
-    if subject_of(what) is not None:
-        body["previous"] = previous
+    event = encode_event(what) if encoded is None else encoded
+    before = "null" if previous is None else str(previous)
+    middle = f'"previous":{before},' if subject_of(what) is not None else ""
     try:
-        return _ENCODER.encode(body).encode("utf-8")
+        return f'{{"event":{event},{middle}"recorded_at":"{_recorded(recorded_at)}"}}'.encode()
     except UnicodeEncodeError:
         raise BadInput("this event has no canonical JSON form: a lone surrogate") from None
 

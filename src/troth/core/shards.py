@@ -8,12 +8,15 @@ The rule, of which ``RULE`` is the name (``‖`` joins, ``text(x)`` is the lengt
 big-endian, then x in UTF-8; ``u32`` is 4 bytes big-endian)::
 
     shard = SHA-256("troth/shard/v1" NUL ‖ key ‖ text(kind) ‖ text(unit))[:8] mod K
-    slice = first(class) + SHA-256("troth/slice/v1" NUL ‖ key ‖ text(record id))[:8] mod width(class)
+    slice = first(class) + SHA-256("troth/slice/v2" NUL ‖ key ‖ text(kind) ‖ text(holder))[:8] mod width(class)
     seed  = SHA-256("troth/seed/v1" NUL ‖ key ‖ u32 shard ‖ u32 slice ‖ u32 epoch)
     order = ascending by SHA-256(seed ‖ record id in UTF-8)
 
-``kind`` and ``unit`` are told by ``unit_of``. The slices are divided among the risk classes in order, so that the
-records of members who are likelier to leave stand in later slices, of which less has to be trained again.
+``kind`` and ``unit`` are told by ``unit_of``, ``kind`` and ``holder`` by ``holder_of``. All that a member published
+stands in one slice, and so does a conversation: what is spread over the slices of a shard would nearly always begin in
+the first one, and the whole shard would have to be trained again. The slices are divided among the risk classes in
+order, so that the records of members who are likelier to leave stand in later slices, of which less has to be trained
+again.
 """
 
 from __future__ import annotations
@@ -27,7 +30,7 @@ from troth.core.errors import BadInput
 from troth.core.values import canonical, covers
 from troth.core.written import Json
 
-RULE: Final = "troth/shards/v1"
+RULE: Final = "troth/shards/v2"
 KEY_BYTES: Final = 32
 MAX_SHARDS: Final = 4096
 MAX_SLICES: Final = 256
@@ -133,18 +136,24 @@ NOTHING_FROZEN: Final = Frozen()
 def unit_of(item: Item, frozen: Frozen = NOTHING_FROZEN) -> tuple[str, str]:
     """The kind and name of what goes to one shard as a whole.
 
-    A private message goes with its conversation (without one: with its parties); anything else with the
-    community of its author, else with the author; a record of nobody goes by itself.
+    What ``holder_of`` tells, or its community, where one was frozen: that of the conversation, or of the author.
+    """
+    kind, holder = holder_of(item)
+    known = {"conversation": frozen.conversations, "author": frozen.communities}.get(kind, {})
+    return ("community", known[holder]) if holder in known else (kind, holder)
+
+
+def holder_of(item: Item) -> tuple[str, str]:
+    """The kind and name of what goes to one slice as a whole.
+
+    A private message goes with its conversation (without one: with its parties); anything else with its author; a
+    record of nobody goes by itself.
     """
     if item.is_private:
-        if item.conversation is None:
-            return "parties", "".join(f"{len(one)}:{one}" for one in sorted(item.parties))
-        community = frozen.conversations.get(item.conversation)
-        return ("community", community) if community is not None else ("conversation", item.conversation)
-    if not item.author:
-        return "record", item.id
-    community = frozen.communities.get(item.author)
-    return ("community", community) if community is not None else ("author", item.author)
+        if item.conversation is not None:
+            return "conversation", item.conversation
+        return "parties", "".join(f"{len(one)}:{one}" for one in sorted(item.parties))
+    return ("author", item.author) if item.author else ("record", item.id)
 
 
 def shard_of(plan: Plan, item: Item, frozen: Frozen = NOTHING_FROZEN) -> int:
@@ -156,7 +165,8 @@ def shard_of(plan: Plan, item: Item, frozen: Frozen = NOTHING_FROZEN) -> int:
 
 
 def slice_of(plan: Plan, item: Item, frozen: Frozen = NOTHING_FROZEN) -> int:
-    """The slice of a record in its shard, from 0; by the highest risk class among its parties, and a hash."""
+    """The slice of a record in its shard, from 0: by the highest risk class among its parties, and a hash of what it
+    belongs to (see ``holder_of``)."""
     if plan.slices == 1:
         return 0
     risk = max((frozen.risks.get(one, 0) for one in item.parties), default=0)
@@ -164,7 +174,8 @@ def slice_of(plan: Plan, item: Item, frozen: Frozen = NOTHING_FROZEN) -> int:
         raise BadInput(f"a member is of risk class {risk}; the plan has {plan.classes} classes, from 0")
     first = risk * plan.slices // plan.classes
     width = (risk + 1) * plan.slices // plan.classes - first
-    return first + _number(b"troth/slice/v1\0" + plan.key + _text(item.id)) % width
+    kind, holder = holder_of(item)
+    return first + _number(b"troth/slice/v2\0" + plan.key + _text(kind) + _text(holder)) % width
 
 
 def seed(plan: Plan, shard: int, slice_: int, epoch: int = 0) -> bytes:

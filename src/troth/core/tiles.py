@@ -183,29 +183,33 @@ class Frontier:
         """
         if len(leaves) % HASH_BYTES:
             raise ValueError(f"{len(leaves)} bytes are no whole number of hashes")
-        at = 0
-        while at < len(leaves):
-            if not self._tiles:
-                self._tiles.append(bytearray())
-            room = _FULL - len(self._tiles[0])
-            taken = leaves[at : at + room]
-            self._tiles[0] += taken
-            self.size += len(taken) // HASH_BYTES
-            at += len(taken)
-            if len(taken) == room:
-                yield from self._fill()
+        before = self.size
+        self.size += len(leaves) // HASH_BYTES
+        yield from self._grow(0, leaves, before)
 
-    def _fill(self) -> Iterator[File]:
-        """Level 0 has just become full: hand it out, and each level above that becomes full with it."""
-        level = 0
-        while len(self._tiles[level]) == _FULL:
-            full = bytes(self._tiles[level])
-            self._tiles[level].clear()
-            if level + 1 == len(self._tiles):
-                self._tiles.append(bytearray())
-            self._tiles[level + 1] += packed_root(full, self._pairs)
-            yield tile_path(level, (self.size >> HEIGHT * (level + 1)) - 1), full
-            level += 1
+    def _grow(self, level: int, hashes: bytes | memoryview, before: int) -> Iterator[File]:
+        """Append to a level: hand out the tiles that become full, then what their roots fill above.
+
+        The tiles of one call are hashed together, level by level.
+        """
+        if not hashes:
+            return
+        if level == len(self._tiles):
+            self._tiles.append(bytearray())
+        waiting = self._tiles[level]
+        waiting += hashes
+        whole = len(waiting) // _FULL * _FULL
+        if not whole:
+            return
+        full = bytes(memoryview(waiting)[:whole])
+        del waiting[:whole]
+        first = before >> HEIGHT * (level + 1)
+        for at in range(0, whole, _FULL):
+            yield tile_path(level, first + at // _FULL), full[at : at + _FULL]
+        roots = full
+        for _ in range(HEIGHT):
+            roots = self._pairs(roots)
+        yield from self._grow(level + 1, roots, before)
 
     def partial(self) -> Iterator[File]:
         """(path, bytes) of the partial tiles of this size."""

@@ -28,6 +28,7 @@ from troth.core.findings import Findings
 from troth.core.manifest import Manifest
 from troth.core.merkle import leaf_hash, root
 from troth.core.note import parse_note
+from troth.core.openings import Opened, read_base64, read_opened, read_shape
 from troth.core.policy import NONE, Policy, check_note
 from troth.core.presence import Proof, check_proof
 from troth.core.proof import parse_proof as parse_log_proof
@@ -48,26 +49,6 @@ WORLD_TYPES: Final = ("terms", "setting", "regime", "rules")
 MAX_VIOLATION_BYTES: Final = 256 * 1024 * 1024
 MAX_LISTED: Final = 200_000
 """Entries of a log that a file may list; a larger log takes a mirror."""
-_SALT: Final = 32
-
-
-@dataclass(frozen=True, slots=True)
-class Opened:
-    """An entry of the log, opened: its position, salt (32 B) and body; ``proof``: its receipt, for **newer**."""
-
-    position: int
-    salt: bytes
-    body: bytes
-    proof: bytes | None = None
-
-    def as_json(self) -> dict[str, Json]:
-        """Plain JSON values."""
-        return {
-            "position": self.position,
-            "salt": self.salt.hex(),
-            "body": base64.b64encode(self.body).decode(),
-            "proof": None if self.proof is None else self.proof.decode(),
-        }
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -106,12 +87,7 @@ def parse_violation(data: bytes, source: str) -> Violation:
     Raises:
         BadInput: not one, or in another form.
     """
-    if len(data) > MAX_VIOLATION_BYTES:
-        raise BadInput(f"{source} is too large for a proof of a violation")
-    try:
-        shape = Shape(json.loads(data), source)
-    except (ValueError, RecursionError) as error:
-        raise BadInput(f"{source} holds no JSON: {type(error).__name__}") from None
+    shape = read_shape(data, source, MAX_VIOLATION_BYTES)
     try:
         return _read(shape, data, source)
     except UnicodeError:
@@ -123,38 +99,15 @@ def _read(shape: Shape, data: bytes, source: str) -> Violation:
     checkpoint = shape.get("checkpoint")
     found = Violation(
         kind=shape.need("kind").as_one_of((NEWER, DENIED)),
-        presence=_bytes(shape.need("presence")),
-        entries=tuple(map(_opened, shape.need("entries").items())),
-        world=tuple(map(_opened, shape.need("world").items())),
+        presence=read_base64(shape.need("presence")),
+        entries=tuple(map(read_opened, shape.need("entries").items())),
+        world=tuple(map(read_opened, shape.need("world").items())),
         log=shape.need("log").texts(),
         checkpoint=checkpoint.as_text() if checkpoint else None,
     )
     if found.write() != data:
         raise BadInput(f"{source} is not in the form in which such proofs are written: it was altered")
     return found
-
-
-def _opened(shape: Shape) -> Opened:
-    proof, salt = shape.get("proof"), shape.need("salt").as_text()
-    try:
-        raw = bytes.fromhex(salt)
-    except ValueError:
-        raw = b""
-    if len(raw) != _SALT:
-        shape.need("salt").refuse(f"expected {2 * _SALT} hexadecimal digits")
-    return Opened(
-        shape.need("position").as_count(),
-        raw,
-        _bytes(shape.need("body")),
-        proof.as_text().encode() if proof else None,
-    )
-
-
-def _bytes(shape: Shape) -> bytes:
-    try:
-        return base64.b64decode(shape.as_any_text(), validate=True)
-    except ValueError:
-        shape.refuse("expected base64")
 
 
 # checking

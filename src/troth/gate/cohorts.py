@@ -29,7 +29,6 @@ from troth.core.events import (
     Choose,
     Consent,
     Erase,
-    MemberEvent,
     Notice,
     Objection,
     Withdraw,
@@ -37,6 +36,7 @@ from troth.core.events import (
 from troth.core.reasons import bits
 from troth.core.standing import Standing
 from troth.core.values import MICROSECONDS_PER_DAY, Day, start_of_day
+from troth.gate.people import History
 from troth.gate.world import World
 
 EARLIEST: Final = -(2**63)
@@ -44,8 +44,6 @@ EARLIEST: Final = -(2**63)
 
 LATEST: Final = 2**63 - 1
 """The end of the last window."""
-
-History: TypeAlias = list[tuple[int, MemberEvent]]
 
 _Part: TypeAlias = tuple[int, bool, tuple[object, ...]]
 """An instant of a member's own, whether records are compared with it, and the facts that begin there."""
@@ -89,6 +87,7 @@ class Cohorts:
         category_sets: one representative set of categories per class; the class is its index.
         first: the earliest ``created_at`` among the records.
         timeless: whether records without ``created_at`` occur.
+        number: of the first cohort; others have those before it.
     """
 
     def __init__(
@@ -98,7 +97,9 @@ class Cohorts:
         first: int,
         *,
         timeless: bool,
+        number: int = 0,
     ) -> None:
+        self.number = number
         self.world = world
         self.category_sets = category_sets
         self.first = first
@@ -124,7 +125,7 @@ class Cohorts:
             if life is not None:
                 if life.whole is None:
                     life.whole = self._put_together(life)
-                yield subject, EARLIEST, LATEST, life.whole
+                yield subject, EARLIEST, LATEST, self.number + life.whole
                 continue
             edges = (EARLIEST, *inside, LATEST)
             cohorts = (first, *(self._cohort((shape, below + index)) for index in range(1, len(inside) + 1)))
@@ -133,7 +134,15 @@ class Cohorts:
             standing = Standing(self.world.known, history, self.world.now)
             for cohort, start, stop in zip(cohorts, edges, edges[1:], strict=False):
                 self._fill(cohort, standing, max(start, self.first), stop)
-                yield subject, start, stop, cohort
+                yield subject, start, stop, self.number + cohort
+
+    def due(self, history: History) -> int | None:
+        """The next instant after T at which something of a member's own comes into effect; None: there is none.
+
+        Until then their spans and windows stay as they are, unless something that concerns everybody changes or
+        another entry of theirs comes. It may be earlier than need be, never later.
+        """
+        return self._sketcher.due(history)
 
     def _put_together(self, life: _Life) -> int:
         """The number of a cohort that has all windows of a life."""
@@ -148,9 +157,9 @@ class Cohorts:
         for cohort, cells in enumerate(self._cells):
             for kind in range(len(self.category_sets)):
                 if cells.timeless is not None:
-                    yield cohort, kind, EARLIEST, EARLIEST + 1, cells.timeless[kind]
+                    yield self.number + cohort, kind, EARLIEST, EARLIEST + 1, cells.timeless[kind]
                 for start, stop, code in self._of(cohort, kind):
-                    yield cohort, kind, start, stop, code
+                    yield self.number + cohort, kind, start, stop, code
 
     def _of(self, cohort: int, kind: int) -> Iterator[_Window]:
         life = self._whole.get(cohort)
@@ -167,8 +176,8 @@ class Cohorts:
 
     @property
     def count(self) -> int:
-        """How many cohorts there are by now, not counting those that were put together."""
-        return len(self._cells) - len(self._whole)
+        """How many cohorts there are by now, those before the first of these included."""
+        return self.number + len(self._cells)
 
     def _cohort(self, key: tuple[object, ...]) -> int:
         found = self._ids.get(key)
@@ -248,6 +257,22 @@ class _Sketcher:
         ranks = {instant: rank for rank, instant in enumerate(sorted({part[0] for part in parts}))}
         shape = tuple((ranks[instant], facts) for instant, _, facts in parts)
         return shape, sorted({instant for instant, edge, _ in parts if edge})
+
+    def due(self, history: History) -> int | None:
+        """See ``Cohorts.due``."""
+        later: list[int] = []
+        for _, event in history:
+            if isinstance(event, Attributes):
+                later.append(event.since)
+                later += [self._of_age(value) for _, value in event.named if isinstance(value, tuple)]
+            elif isinstance(event, Notice):
+                days = self.world.notice_days.get((event.document, event.version), 0)
+                later.append(event.at + days * MICROSECONDS_PER_DAY)
+            else:
+                later.append(event.at)
+                if isinstance(event, Consent) and event.expires_at is not None:
+                    later.append(event.expires_at)
+        return min((one for one in later if one > self.world.now), default=None)
 
     def _attributes(self, event: Attributes) -> _Part:
         named: list[tuple[str, object]] = []

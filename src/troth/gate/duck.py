@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import glob
+import weakref
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import cache
@@ -20,6 +21,7 @@ from ibis.backends.duckdb import Backend
 from troth.core.errors import BadInput, Corrupt, Place, TrothError, Unavailable
 from troth.gate import spark
 from troth.gate.sources import parquet_files
+from troth.gate.tables import Copy, Pinned
 
 
 @cache
@@ -64,6 +66,16 @@ def read_dataset(rows: ds.Dataset, threads: int | None = None, memory: str | Non
     view = ibis.util.gen_name("dataset")
     backend.con.register(view, rows)
     return backend.table(view)
+
+
+def read_pinned(pinned: Pinned, threads: int | None = None, memory: str | None = None) -> ir.Table:
+    """A table elsewhere that was pinned, as an Ibis table."""
+    if not isinstance(pinned.rows, Copy):
+        return read_dataset(pinned.rows, threads, memory)
+    table = read_parquet([pinned.rows.path], threads, memory)
+    # Tables are computed when they are asked for: the copy stays as long as one rests on it.
+    weakref.finalize(table.op(), pinned.rows.keep)
+    return table
 
 
 PLACE: Final = "place"

@@ -7,9 +7,10 @@ the small side asks the table for its kinds of records and the span of ``created
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import count
 from pathlib import Path
 from typing import Any, Final, TypeAlias
 
@@ -26,6 +27,7 @@ from troth.core.values import FIRST_INSTANT, Use, any_covers_any, check_instant,
 from troth.core.written import Json
 from troth.gate import spark
 from troth.gate.cohorts import Cohorts
+from troth.gate.people import History, InMemory, People
 from troth.gate.plan import (
     ALL_PARTIES,
     ANY_PARTY,
@@ -36,16 +38,17 @@ from troth.gate.plan import (
     decided,
     kind_key,
 )
+from troth.gate.small import KINDS, SPANS, WINDOWS, Held, held, in_memory
+from troth.gate.tables import Pinned
 from troth.gate.world import World, scopes
 
-Source: TypeAlias = "ir.Table | pa.Table | pa.RecordBatchReader | str | Path"
+Source: TypeAlias = ir.Table | pa.Table | pa.RecordBatchReader | str | Path | Pinned
 
 DUCKDB: Final = "duckdb"
 SPARK: Final = "spark"
 
 _MODES = {"author": AUTHOR_ALONE, "all_parties": ALL_PARTIES, "any_party": ANY_PARTY}
 _REQUIRED = ("id", "category", "created_at", "author")
-_BATCH = 200_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +81,8 @@ class Gate:
         at: T, microseconds UTC.
         progress: told how many members were folded, and of how many.
         engine: what decides tables that do not come with an engine of their own: ``duckdb`` or ``spark``.
+        people: the members, where ``known`` does not hold them.
+        folder: a private folder for spans of very many members; None: they stay in memory.
     """
 
     def __init__(
@@ -87,12 +92,17 @@ class Gate:
         at: int,
         progress: Callable[[int, int], None] | None = None,
         engine: str = DUCKDB,
+        people: People | None = None,
+        folder: Path | None = None,
     ) -> None:
         self.known = known
         self.use = use
         self.at = at
         self.engine = engine
+        self.people = people or InMemory(known.members)
+        self._folder = folder
         self._progress = progress or _unheard
+        self._number = count()
 
     def decide(self, source: Source) -> ir.Table:
         """The records of a table with ``verdict``, ``reason``, ``party`` and more; see ``troth.gate.plan.decided``.
@@ -115,7 +125,7 @@ class Gate:
     @property
     def terms(self) -> tuple[tuple[str, str], ...]:
         """The versions, in effect by T, of the documents that have a clause on this use: (document, version)."""
-        world = World(self.known, self.use, self.at, self._scopes)
+        world = World(self.known, self.use, self.at, self.scopes)
         return tuple(
             placed.terms.name
             for name in sorted(world.documents)
@@ -125,37 +135,39 @@ class Gate:
 
     def small_side(self, records: ir.Table) -> SmallSide:
         """Windows and cohorts for the kinds of records in a table; asks the table twice, in small."""
+        asked = self.ask(records)
+        cohorts = Cohorts(self.world(asked), asked.sets, asked.first, timeless=asked.timeless)
+        spans = held(cohorts.spans(self.everybody()), SPANS, self._folder, f"spans-{next(self._number)}")
+        return asked.small_side(spans, in_memory(cohorts.windows(), WINDOWS), cohorts.count)
+
+    def ask(self, records: ir.Table, before: Asked | None = None) -> Asked:
+        """What of a table of records the small side depends on; kinds that were asked of before keep their numbers."""
         facts = self._facts(records)
-        kinds = self._kinds(records)
-        sets = [categories for _, categories in kinds.sets]
-        world = World(self.known, self.use, self.at, sets)
-        cohorts = Cohorts(world, sets, facts.first, timeless=facts.timeless)
-        spans = self._spans(cohorts)
-        return SmallSide(
-            kinds=kinds.table,
-            spans=spans,
-            windows=_table(cohorts.windows(), _WINDOWS),
-            now=self.at,
-            topics_matter=self._topics_matter,
-            has_wide=facts.has_wide,
-            cohorts=cohorts.count,
-        )
+        kinds = self._kinds(records, before)
+        return Asked(
+            kinds.table, kinds.sets, kinds.signatures, facts.first, facts.timeless, facts.has_wide, self.at,
+            self._topics_matter,
+        )  # fmt: skip
 
-    def _spans(self, cohorts: Cohorts) -> pa.Table:
-        members = self.known.members
-        total = len(members)
-        done = 0
+    def asked_before(
+        self, sets: list[tuple[str, ...]], signatures: list[tuple[bool, ...]], first: int
+    ) -> Asked:
+        """What was asked of records that are not looked at again; each list has one item for each kind."""
+        nothing = in_memory([], KINDS)
+        return Asked(nothing, sets, signatures, first, True, True, self.at, self._topics_matter)
 
-        def counted() -> Iterable[tuple[str, list]]:  # type: ignore[type-arg]
-            nonlocal done
-            for done, item in enumerate(members.items(), 1):
-                if done % 20_000 == 0:
-                    self._progress(done, total)
-                yield item
+    def world(self, asked: Asked) -> World:
+        """The part of the ledger that can matter to these records."""
+        return World(self.known, self.use, self.at, asked.sets)
 
-        spans = _table(cohorts.spans(counted()), _SPANS)
+    def everybody(self) -> Iterator[tuple[str, History]]:
+        """Every member once; progress is told on the way."""
+        total = self.people.count()
+        for done, item in enumerate(self.people.items(), 1):
+            if done % 20_000 == 0:
+                self._progress(done, max(total, done))
+            yield item
         self._progress(total, total)
-        return spans
 
     def _facts(self, records: ir.Table) -> _Facts:
         several = records.addressees.length().fill_null(0) > 1
@@ -183,7 +195,7 @@ class Gate:
             check_instant(created_at, "a record's created_at")
         return _Facts(min(row["first"], self.at), bool(row["timeless"]), bool(row["wide"]))
 
-    def _kinds(self, records: ir.Table) -> _Kinds:
+    def _kinds(self, records: ir.Table, before: Asked | None) -> _Kinds:
         columns = {"key": kind_key(records, topics_matter=self._topics_matter), "category": records.category}
         if self._topics_matter:
             columns |= {"topics": records.topics, "size": records.topics.unique().length()}
@@ -199,15 +211,24 @@ class Gate:
             if self._topics_matter:
                 _check_signs(row["category"], topics)
             keys[row["key"]] = (row["category"], *(topic_category(one) for one in topics))
-        return _Kinds.of(keys, self.known, self._scopes)
+        return _Kinds.of(keys, self.known, self.scopes, before)
 
     @cached_property
-    def _scopes(self) -> tuple[tuple[str, ...], ...]:
-        return scopes(self.known, self.use)
+    def scopes(self) -> tuple[tuple[str, ...], ...]:
+        """The lists of categories that can matter; see ``troth.gate.world.scopes``."""
+        return scopes(self.known, self.use, self.people.consents())
+
+    def go_on_from(self, before: Iterable[tuple[str, ...]], position: int) -> None:
+        """Take over the lists of categories that mattered before a position: only later consents are looked for.
+
+        That is right if neither an entry that concerns everybody came since, nor one was erased.
+        """
+        later = scopes(self.known, self.use, self.people.consents(position))
+        self.__dict__["scopes"] = tuple(sorted({*before, *later}))
 
     @property
     def _topics_matter(self) -> bool:
-        return any(one.partition(":")[0] == "topic" for scope in self._scopes for one in scope)
+        return any(one.partition(":")[0] == "topic" for scope in self.scopes for one in scope)
 
 
 def _unheard(_done: int, _total: int) -> None:
@@ -231,58 +252,63 @@ class _Facts:
 
 
 @dataclass(frozen=True, slots=True)
+class Asked:
+    """What of a table of records the small side depends on.
+
+    ``kinds``: key, kind, mode of each kind of record; ``sets``: one set of categories for each number of a kind,
+    ``signatures``: which of the lists of categories that can matter cover it;
+    ``first``: the earliest ``created_at``, microseconds UTC; ``timeless``: whether it is missing somewhere;
+    ``has_wide``: whether a record has several addressees; ``now``: T.
+    """
+
+    kinds: pa.Table
+    sets: list[tuple[str, ...]]
+    signatures: list[tuple[bool, ...]]
+    first: int
+    timeless: bool
+    has_wide: bool
+    now: int
+    topics_matter: bool
+
+    def small_side(self, spans: Held, windows: pa.Table, cohorts: int) -> SmallSide:
+        """The small side with these spans and windows."""
+        return SmallSide(
+            kinds=self.kinds,
+            spans=spans,
+            windows=windows,
+            now=self.now,
+            topics_matter=self.topics_matter,
+            has_wide=self.has_wide,
+            cohorts=cohorts,
+        )
+
+
+@dataclass(frozen=True, slots=True)
 class _Kinds:
     """The kinds of records that the decision can tell apart."""
 
     table: pa.Table
-    sets: list[tuple[tuple[bool, ...], tuple[str, ...]]]
+    sets: list[tuple[str, ...]]
+    signatures: list[tuple[bool, ...]]
 
     @classmethod
-    def of(cls, keys: dict[str, tuple[str, ...]], known: Known, listed: Sequence[tuple[str, ...]]) -> _Kinds:
-        numbers: dict[tuple[bool, ...], int] = {}
-        sets: list[tuple[tuple[bool, ...], tuple[str, ...]]] = []
+    def of(
+        cls,
+        keys: dict[str, tuple[str, ...]],
+        known: Known,
+        listed: Sequence[tuple[str, ...]],
+        before: Asked | None,
+    ) -> _Kinds:
+        sets = [] if before is None else list(before.sets)
+        signatures = [] if before is None else list(before.signatures)
         rows = []
         for key, categories in sorted(keys.items()):
             signature = tuple(any_covers_any(scope, categories) for scope in listed)
-            if signature not in numbers:
-                numbers[signature] = len(sets)
-                sets.append((signature, categories))
-            rows.append((key, numbers[signature], _MODES[combination(categories, known)]))
-        return cls(_table(rows, _KINDS), sets)
-
-
-_KINDS = pa.schema([("key", pa.string()), ("kind", pa.int32()), ("mode", pa.int32())])
-_SPANS = pa.schema(
-    [("subject", pa.string()), ("start", pa.int64()), ("stop", pa.int64()), ("cohort", pa.int32())]
-)
-_WINDOWS = pa.schema(
-    [
-        ("cohort", pa.int32()),
-        ("kind", pa.int32()),
-        ("start", pa.int64()),
-        ("stop", pa.int64()),
-        ("code", pa.int32()),
-    ]
-)
-
-
-def _table(rows: Iterable[tuple[object, ...]], schema: pa.Schema) -> pa.Table:
-    """Rows as an Arrow table, gathered in chunks so that a million rows don't stand in memory as tuples."""
-    batches = []
-    chunk: list[tuple[object, ...]] = []
-    for row in rows:
-        chunk.append(row)
-        if len(chunk) >= _BATCH:
-            batches.append(_batch(chunk, schema))
-            chunk = []
-    batches.append(_batch(chunk, schema))
-    return pa.Table.from_batches(batches, schema)
-
-
-def _batch(rows: list[tuple[object, ...]], schema: pa.Schema) -> pa.RecordBatch:
-    columns = zip(*rows, strict=True) if rows else ((),) * len(schema)
-    arrays = [pa.array(list(column), field.type) for column, field in zip(columns, schema, strict=True)]
-    return pa.RecordBatch.from_arrays(arrays, schema=schema)
+            if signature not in signatures:
+                signatures.append(signature)
+                sets.append(categories)
+            rows.append((key, signatures.index(signature), _MODES[combination(categories, known)]))
+        return cls(in_memory(rows, KINDS), sets, signatures)
 
 
 def open_records(source: Source, engine: str = DUCKDB, called: str | None = None) -> ir.Table:
@@ -336,9 +362,9 @@ def _on_engine(source: Source, engine: str) -> ir.Table:
         return ibis.memtable(source.read_all())
     if isinstance(source, pa.Table):
         return ibis.memtable(source)
-    from troth.gate.duck import read_parquet
+    from troth.gate import duck
 
-    return read_parquet(source)
+    return duck.read_pinned(source) if isinstance(source, Pinned) else duck.read_parquet(source)
 
 
 def _is_empty(kind: dt.DataType) -> bool:
@@ -411,6 +437,12 @@ class Tally:
         grouped = pa.table([batch[name] for name in TALLIED], names=list(TALLIED)).group_by(list(TALLIED))
         for row in grouped.aggregate([([], "count_all")]).to_pylist():
             self.add(row, row["count_all"])
+
+    def rows(self) -> list[tuple[dict[str, Any], int]]:
+        """What was counted: the columns of TALLIED, and how many records have these values."""
+        return [
+            (dict(zip(TALLIED, key, strict=True)), records) for key, records in sorted(self._counts.items())
+        ]
 
     def summary(self) -> Summary:
         """The counts by verdict and reason."""

@@ -19,6 +19,7 @@ import pyarrow.compute as pc
 from troth.core.errors import BadInput
 from troth.core.reasons import DENIALS, Reason
 from troth.gate.cohorts import EARLIEST
+from troth.gate.small import Held, beside
 
 AUTHOR_ALONE: Final = 0
 ALL_PARTIES: Final = 1
@@ -53,12 +54,12 @@ _P: Final = "__troth_"
 class SmallSide:
     """The small tables of one decision run, as Arrow tables.
 
-    ``kinds``: key, kind, mode; ``spans``: subject, start, stop, cohort; ``windows``: cohort, kind, start,
-    stop, code.
+    ``kinds``: key, kind, mode; ``spans``: subject, start, stop, cohort (in a file, if there are many);
+    ``windows``: cohort, kind, start, stop, code.
     """
 
     kinds: pa.Table
-    spans: pa.Table
+    spans: Held
     windows: pa.Table
     now: int
     topics_matter: bool
@@ -125,7 +126,7 @@ def _both_allowed(parties: ir.Table, small: SmallSide) -> ir.Table:
     addressee = parties[f"{_P}first"]
     there = parties[f"{_P}addressees"] == 1
     parties = parties.mutate(**{f"{_P}other": ibis.ifelse(there, addressee, parties.author)})
-    spans, windows = ibis.memtable(small.spans), ibis.memtable(small.windows)
+    spans, windows = beside(small.spans, parties), ibis.memtable(small.windows)
     fine = windows.filter(windows.code == 0)
     joined = spans.inner_join(fine, "cohort")
     times = joined.select(
@@ -203,7 +204,7 @@ def _with_kind(records: ir.Table, small: SmallSide) -> ir.Table:
 
 def _with_code(parties: ir.Table, small: SmallSide, subject: str, code: str) -> ir.Table:
     """Each row with the code of one of its parties; null where there is no such party."""
-    spans, windows = ibis.memtable(small.spans).view(), ibis.memtable(small.windows).view()
+    spans, windows = beside(small.spans, parties).view(), ibis.memtable(small.windows).view()
     t0 = parties[f"{_P}t0"]
     placed = parties.left_join(
         spans, [parties[subject] == spans.subject, t0 >= spans.start, t0 < spans.stop]

@@ -16,10 +16,10 @@ from troth.core.terms import Audience, Clause, Membership
 from troth.core.values import MICROSECONDS_PER_DAY, Use, any_covers
 
 
-def scopes(known: Known, use: Use) -> tuple[tuple[str, ...], ...]:
+def scopes(known: Known, use: Use, consents: Iterable[Consent]) -> tuple[tuple[str, ...], ...]:
     """The lists of categories that can matter to a use: of clauses, regimes, consents and the two rules.
 
-    Records of whose categories these lists cover the same have the same verdicts.
+    Records of whose categories these lists cover the same have the same verdicts. ``consents`` are everybody's.
     """
     found = {known.rules.all_parties or (), known.rules.any_party or ()}
     for versions in known.documents.values():
@@ -28,10 +28,9 @@ def scopes(known: Known, use: Use) -> tuple[tuple[str, ...], ...]:
     for _, regime in known.regimes:
         if regime.categories is not None and regime_covers(regime, use, regime.categories):
             found.add(regime.categories)
-    for history in known.members.values():
-        for _, event in history:
-            if isinstance(event, Consent) and _matches(event.purposes, event.recipients, use):
-                found.add(event.categories)
+    for consent in consents:
+        if _matches(consent.purposes, consent.recipients, use):
+            found.add(consent.categories)
     return tuple(sorted(found))
 
 

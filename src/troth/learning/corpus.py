@@ -15,7 +15,6 @@ import hashlib
 import mmap
 import os
 import zlib
-from array import array
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -93,19 +92,40 @@ class _Names:
 
     def __init__(self) -> None:
         self._numbers: dict[str, int] = {}
-        self._parties, self._rows = array("I"), array("I")
+        self._parties: list[npt.NDArray[np.uint32]] = []
+        self._rows: list[npt.NDArray[np.uint32]] = []
 
-    def add(self, row: int, parties: Iterable[str]) -> None:
-        for one in parties:
-            self._parties.append(self._numbers.setdefault(one, len(self._numbers)))
-            self._rows.append(row)
+    def add(self, first: int, batch: pa.RecordBatch) -> None:
+        """The parties of rows, of which the first has that number."""
+        addressees = batch["addressees"]
+        self._add(batch["author"], np.arange(first, first + batch.num_rows))
+        self._add(addressees.flatten(), first + pc.list_parent_indices(addressees).to_numpy())
+
+    def _add(self, names: pa.Array, rows: Places) -> None:
+        coded = names.dictionary_encode()
+        # Whoever is not known by name is no party.
+        numbers = [
+            self._numbers.setdefault(one, len(self._numbers)) if one else -1
+            for one in coded.dictionary.to_pylist()
+        ]
+        there = pc.fill_null(coded.indices, -1).to_numpy()
+        found = np.array([*numbers, -1], np.int64)[there]
+        named = found >= 0
+        self._parties.append(found[named].astype(np.uint32))
+        self._rows.append(rows[named].astype(np.uint32))
 
     def table(self, plan: Plan) -> pa.Table:
         keys = np.array([party_key(plan, one) for one in self._numbers], np.uint64)
-        numbers, rows = np.array(self._parties, np.uint32), np.array(self._rows, np.uint32)
+        numbers, rows = (
+            np.concatenate([np.empty(0, np.uint32), *one]) for one in (self._parties, self._rows)
+        )
         parties = keys[numbers] if len(keys) else np.empty(0, np.uint64)
         order = np.lexsort((rows, parties))
-        return pa.table([parties[order], rows[order]], schema=_PARTIES)
+        parties, rows = parties[order], rows[order]
+        # Who writes to themselves is a party once.
+        first = np.ones(len(rows), bool)
+        first[1:] = (parties[1:] != parties[:-1]) | (rows[1:] != rows[:-1])
+        return pa.table([parties[first], rows[first]], schema=_PARTIES)
 
 
 def party_key(plan: Plan, name: str) -> int:
@@ -153,8 +173,7 @@ def build(
     ):
         for batch, found in placed(releases, plan, frozen):
             learned = found if texts else [b""] * len(found)
-            for row, item in enumerate(items_of(batch), done):
-                names.add(row, item.parties)
+            names.add(done, batch)
             text.write(b"".join(learned))
             writer.write_batch(_stored(batch, learned, at))
             at, done = at + sum(map(len, learned)), done + batch.num_rows
@@ -190,6 +209,7 @@ def placed(
     ``slice``.
     """
     seen: set[str] = set()
+    places = _Placing(plan, frozen)
     for number, loaded in enumerate(releases):
         before = len(releases) > 1
         for batch in loaded:
@@ -198,17 +218,46 @@ def placed(
                 seen.update(batch["id"].to_pylist())
                 batch = batch.filter(pa.array(fresh))  # noqa: PLW2901 - the rows of it that count
             if batch.num_rows:
-                yield _placed(batch, number, plan, frozen), _texts(batch)
+                yield _placed(batch, number, places), _texts(batch)
 
 
-def _placed(batch: pa.RecordBatch, number: int, plan: Plan, frozen: Frozen) -> pa.RecordBatch:
-    items = items_of(batch)
+class _Placing:
+    """Finds the parts of rows; what one row was told is known for the next of the same member or conversation."""
+
+    def __init__(self, plan: Plan, frozen: Frozen) -> None:
+        self._plan, self._frozen = plan, frozen
+        self._known: dict[tuple[object, ...], Part] = {}
+
+    def parts(self, batch: pa.RecordBatch) -> list[Part]:
+        """The part of each row."""
+        return [self._part(*row) for row in _rows(batch)]
+
+    def _part(
+        self, name: str, category: str, author: str | None, to: list[str] | None, talk: str | None
+    ) -> Part:
+        # All that the place of a record depends on; its id only if it is nobody's.
+        key = (category, author or name, bool(author), tuple(to or ()), talk)
+        found = self._known.get(key)
+        if found is None:
+            item = Item(name, category, author, tuple(one for one in to or () if one), talk)
+            found = shard_of(self._plan, item, self._frozen), slice_of(self._plan, item, self._frozen)
+            if len(self._known) >= _KNOWN:
+                self._known.clear()
+            self._known[key] = found
+        return found
+
+
+_KNOWN: Final = 1 << 17
+
+
+def _placed(batch: pa.RecordBatch, number: int, places: _Placing) -> pa.RecordBatch:
+    parts = places.parts(batch)
     rows = batch.num_rows
     added = {
         "release": pa.array(np.full(rows, number, np.int16)),
         "leaf": unpacked(leaves_of(batch), HASH_BYTES),
-        "shard": pa.array([shard_of(plan, one, frozen) for one in items], pa.int32()),
-        "slice": pa.array([slice_of(plan, one, frozen) for one in items], pa.int32()),
+        "shard": pa.array([shard for shard, _ in parts], pa.int32()),
+        "slice": pa.array([slice_ for _, slice_ in parts], pa.int32()),
     }
     return pa.RecordBatch.from_arrays([*batch.columns, *added.values()], [*batch.schema.names, *added])
 
@@ -220,13 +269,15 @@ def _texts(batch: pa.RecordBatch) -> list[bytes]:
 
 def items_of(batch: pa.RecordBatch) -> list[Item]:
     """What the places of rows depend on."""
-    columns = ("id", "category", "author", "addressees", "conversation")
     return [
         Item(name, category, author, tuple(one for one in addressees or () if one), conversation)
-        for name, category, author, addressees, conversation in zip(
-            *(batch[column].to_pylist() for column in columns), strict=True
-        )
+        for name, category, author, addressees, conversation in _rows(batch)
     ]
+
+
+def _rows(batch: pa.RecordBatch) -> Iterator[tuple[Any, ...]]:
+    columns = ("id", "category", "author", "addressees", "conversation")
+    return zip(*(batch[column].to_pylist() for column in columns), strict=True)
 
 
 def first_messages(releases: Sequence[Loaded], communities: Frozen) -> dict[str, str]:
@@ -271,7 +322,9 @@ class Chosen:
         found = corpus.rows.select(["id", "at", "size", "check"]).take(pa.array(places))
         self.ids: list[str] = found["id"].to_pylist()
         self._corpus = corpus
-        self._spans = [found[name].to_numpy() for name in ("at", "size", "check")]
+        self._spans: tuple[list[int], ...] = tuple(
+            found[name].to_pylist() for name in ("at", "size", "check")
+        )
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -282,9 +335,9 @@ class Chosen:
         Raises:
             Corrupt: it is not what it was when it was read from the release.
         """
-        start, size, check = (int(one[at]) for one in self._spans)
-        found = self._corpus.text(start, size)
-        if zlib.crc32(found) != check:
+        starts, sizes, checks = self._spans
+        found = self._corpus.text(starts[at], sizes[at])
+        if zlib.crc32(found) != checks[at]:
             raise Corrupt(
                 "a text is not what it was",
                 place=Place(str(self._corpus.folder / TEXT)),
@@ -324,7 +377,7 @@ class Corpus:
 
     def text(self, start: int, size: int) -> bytes:
         """Bytes of the texts."""
-        return bytes(self._text[start : start + size])
+        return self._text[start : start + size]
 
     def rows_of(self, subject: str) -> list[int]:
         """The rows of a member: those that they wrote, that were written to them, or that quote them."""

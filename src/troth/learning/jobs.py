@@ -14,7 +14,7 @@ import hashlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from securesystemslib.signer import CryptoSigner
 
@@ -44,7 +44,7 @@ _STATEMENT: Final = "statement.dsse.json"
 _LEAVES: Final = "statement.leaves"
 
 Report = Callable[[str, int, int | None], None]
-Marks = Callable[[Job], Mapping[str, Json] | None]
+Marks = Callable[[Job], Mapping[str, Any] | None]
 """What tests of the marks of those who left find in the model that came out."""
 
 

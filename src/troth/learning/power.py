@@ -175,5 +175,5 @@ def bound_in_words(power: Power) -> str:
     whose = "each of the members" if power.members > 1 else "the member"
     return (
         f"Had at least {power.messages} marked messages of {whose} been used, this test would have seen it with "
-        f"probability {power.at_least:.2f} or more."
+        f"probability {power.at_least:.2f} or more (a bound at 95% confidence)."
     )

@@ -25,7 +25,6 @@ from troth.core.certificate import (
 )
 from troth.core.manifest import STATEMENT_TYPE
 from troth.core.values import canonical, format_instant
-from troth.core.written import Json
 from troth.learning.backend import Backend, packages
 from troth.learning.corpus import Corpus
 from troth.learning.registry import Checkpoint, Facts, Job
@@ -133,7 +132,7 @@ class Besides:
     """What a certificate holds of elsewhere: proofs of the public log, and tests of the marks of those who left."""
 
     inclusion: Inclusion = unproved
-    marks: Mapping[str, Json] | None = None
+    marks: Mapping[str, Any] | None = None
 
 
 def unlearning_statement(

@@ -119,8 +119,12 @@ class GroupWriter:
             if taken:
                 self._write(taken)
             else:
-                with self._turn:
-                    self._close()
+                # Somebody who has borrowed the ledger keeps it open; meanwhile new batches are taken in hand.
+                if self._turn.acquire(blocking=done):
+                    try:
+                        self._close()
+                    finally:
+                        self._turn.release()
                 if done:
                     return
                 with self._news:

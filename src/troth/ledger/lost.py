@@ -8,23 +8,26 @@ entries whose bodies are gone, it holds at every instant (see decision 8).
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
-from typing import TypeAlias
+from typing import TypeAlias, TypeVar
 
-from troth.core.events import Erase
-from troth.core.standing import Known
+from troth.core.events import Erase, Event
+
+E = TypeVar("E", bound=Event)
 
 BodyOf: TypeAlias = Callable[[int], bytes | None]
 """Gives the body of an entry; None where it was erased."""
 
 
-def mark_lost(known: Known, body_of: BodyOf) -> None:
-    """Mark the erasures that stand behind erased entries; changes ``known``."""
-    for history in known.members.values():
-        for index, (position, event) in enumerate(history):
-            if isinstance(event, Erase) and _lost(position, body_of):
-                history[index] = (position, replace(event, words_lost=True))
+def marked(history: Sequence[tuple[int, E]], body_of: BodyOf) -> list[tuple[int, E]]:
+    """One member's entries, the erasures among them marked that stand behind erased entries."""
+    return [
+        (position, replace(event, words_lost=True))
+        if isinstance(event, Erase) and _lost(position, body_of)
+        else (position, event)
+        for position, event in history
+    ]
 
 
 def _lost(position: int, body_of: BodyOf) -> bool:

@@ -8,16 +8,18 @@ after the commit is on the server's disk.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final, cast
 
 import psycopg
+import psycopg_pool
 
 from troth.core.entries import Entry
 from troth.core.errors import BadInput, Conflict, Corrupt, Place, TrothError, Unavailable
 from troth.ledger import store
+from troth.ledger.appending import marks
 from troth.ledger.store import APPLICATION_ID, SCHEMA_VERSION, Ledger, Stored
 
 CHUNK: Final = 10_000
@@ -44,10 +46,18 @@ CREATE TABLE names (kind TEXT NOT NULL, name TEXT NOT NULL, owner TEXT, PRIMARY 
 class PostgresLedger(Ledger):
     """A ledger in a PostgreSQL database; open it as a ``Ledger``, with a ``postgresql://`` address."""
 
-    def __init__(self, address: str, connection: psycopg.Connection[Any], *, writing: bool) -> None:
+    def __init__(
+        self,
+        address: str,
+        connection: psycopg.Connection[Any],
+        *,
+        writing: bool,
+        release: Callable[[psycopg.Connection[Any]], None] | None = None,
+    ) -> None:
         super().__init__(Path("postgresql"), cast("Any", _Connection(connection)), 0 if writing else None)
         self.address = address
         self._psycopg = connection
+        self._release = release
 
     # opening and closing
 
@@ -81,12 +91,19 @@ class PostgresLedger(Ledger):
     def read(cls, path: Path | str) -> PostgresLedger:
         """Open for reading. Raises as ``Ledger.read``."""
         connection = _opened(str(path))
-        connection.execute("SET default_transaction_read_only = on")
+        try:
+            _for_reading(connection)
+        except psycopg.Error as error:
+            connection.close()
+            raise _unavailable(error) from None
         return cls(str(path), connection, writing=False)
 
     def close(self) -> None:
-        """Close the connection."""
-        self._psycopg.close()
+        """Close the connection, or give it back to its pool."""
+        if self._release is not None:
+            self._release(self._psycopg)
+        else:
+            self._psycopg.close()
         self._lock = None
 
     # reading in chunks: a client holds all rows of a query in memory
@@ -111,6 +128,15 @@ class PostgresLedger(Ledger):
                 (low, high),
             )
 
+    def _streamed(self, query: str, stop: int) -> Iterator[tuple[Any, ...]]:
+        with self._psycopg.cursor(name="troth_stream", withhold=True) as cursor:
+            cursor.itersize = CHUNK
+            cursor.execute(cast("Any", query.replace("?", "%s")), (stop,))
+            for row in cursor:
+                yield tuple(_out(one) for one in row)
+
+    _holds = "position(%s in body) > 0"
+
     def _chunks(self, start: int, stop: int | None) -> Iterator[tuple[int, int]]:
         end = self.size if stop is None else min(stop, self.size)
         for low in range(max(start, 0), end, CHUNK):
@@ -124,6 +150,13 @@ class PostgresLedger(Ledger):
         except psycopg.Error as error:
             self._stopped = type(error).__name__
             raise _unavailable(error) from None
+
+    def _latest_of(self, subjects: list[str]) -> dict[str, int]:
+        rows = self._connection.execute(
+            f"SELECT subject, MAX(position) FROM entries WHERE subject IN ({marks(subjects)}) GROUP BY subject",  # noqa: S608 - question marks alone
+            subjects,
+        )
+        return dict(iter(rows))
 
     def _check_writable(self) -> None:
         if self._lock is None:
@@ -159,6 +192,62 @@ class PostgresLedger(Ledger):
             self._psycopg.execute("VACUUM entries")
         except psycopg.Error as error:
             raise _unavailable(error) from None
+
+
+class PostgresReaders:
+    """Ledgers for reading over a pool of connections (psycopg's), which is filled anew when the server was away.
+
+    A connection is tried before it is lent, so that one which died with the server is never handed out.
+
+    Args:
+        address: of the database.
+        most: connections at most.
+        seconds: how long to wait for one.
+    """
+
+    def __init__(self, address: str, *, most: int = 8, seconds: float = store.BUSY_SECONDS) -> None:
+        self._address = address
+        self._pool = psycopg_pool.ConnectionPool(
+            address,
+            min_size=1,
+            max_size=most,
+            timeout=seconds,
+            reconnect_timeout=seconds,
+            kwargs={"autocommit": True, "connect_timeout": int(store.BUSY_SECONDS)},
+            configure=_for_reading,
+            check=psycopg_pool.ConnectionPool.check_connection,
+            name="troth-readers",
+            open=True,
+        )
+
+    def take(self) -> PostgresLedger:
+        """A ledger for reading; close it.
+
+        Raises:
+            Unavailable: the database does not answer.
+            BadInput, Corrupt: there is no ledger in it.
+        """
+        try:
+            connection = self._pool.getconn()
+        except psycopg.Error as error:
+            raise _unavailable(error) from None
+        try:
+            _check(connection)
+        except psycopg.Error as error:
+            self._pool.putconn(connection)
+            raise _unavailable(error) from None
+        except TrothError:
+            self._pool.putconn(connection)
+            raise
+        return PostgresLedger(self._address, connection, writing=False, release=self._pool.putconn)
+
+    def close(self) -> None:
+        """Close all connections."""
+        self._pool.close()
+
+
+def _for_reading(connection: psycopg.Connection[Any]) -> None:
+    connection.execute("SET default_transaction_read_only = on")
 
 
 class _Connection:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import fcntl
 import gc
-import hashlib
 import json
 import os
 import secrets
@@ -18,37 +17,27 @@ import sqlite3
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
-from itertools import repeat
+from dataclasses import dataclass
+from itertools import groupby
+from operator import itemgetter
 from pathlib import Path
 from types import TracebackType
-from typing import Final, Self
+from typing import Any, Final, Self
 
-from troth.core.entries import (
-    SALT_BYTES,
-    Act,
-    Entry,
-    commit,
-    entry_type,
-    make_body,
-    public_time,
-    read_body,
-)
+from troth.core.entries import Act, Entry, commit, read_body
 from troth.core.errors import BadInput, Conflict, Corrupt, Place, TrothError, Unavailable
-from troth.core.events import Consent, Event, subject_of
-from troth.core.references import Names, NamesInMemory, References
+from troth.core.events import Consent, Erase, Event
 from troth.core.standing import Known
-from troth.core.values import canonical
-from troth.core.written import Json, write_event
+from troth.ledger.appending import Batch, Group, Overlay, Receipt, StoredNames, refer
 from troth.ledger.damage import find_damage
-from troth.ledger.lost import mark_lost
+from troth.ledger.lost import E, marked
+
+__all__ = ["Batch", "Receipt"]  # from the module beside, for all who append
 
 APPLICATION_ID: Final = 0x54524F54  # "TROT"
 SCHEMA_VERSION: Final = 1
 FREE_SPACE_FLOOR: Final = 64 * 1024 * 1024
 BUSY_SECONDS: Final = 10.0
-_AT_ONCE: Final = 500
-"""Values that one query may ask for: fewer than any SQLite allows."""
 _STOCK: Final = 4_096
 _RESTORE: Final = "restore the ledger from a backup"
 
@@ -76,30 +65,6 @@ CREATE TABLE names (
   kind TEXT NOT NULL, name TEXT NOT NULL, owner TEXT, PRIMARY KEY (kind, name)
 ) STRICT, WITHOUT ROWID;
 """
-
-
-@dataclass(frozen=True, slots=True)
-class Receipt:
-    """What an append answers: where the entry stands and what the public log will show of it."""
-
-    position: int
-    type: str
-    time: str
-    commitment: str
-
-    def as_json(self) -> dict[str, Json]:
-        """Plain JSON values."""
-        return asdict(self)
-
-
-@dataclass(frozen=True, slots=True)
-class Batch:
-    """What one caller wants appended, all of it or nothing; see ``Ledger.append`` for the fields."""
-
-    events: Sequence[Event | Act]
-    request: str | None = None
-    expected: int | None = None
-    places: Sequence[Place] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,6 +125,8 @@ class Ledger:
         self.now: Callable[[], int] = clock
         self.draw: Callable[[int], bytes] = Draws()
         self.free_space_floor = FREE_SPACE_FLOOR
+        self.keep: Callable[[Ledger], bool] | None = None
+        """Asked at ``close`` of a ledger that is well: whether it is kept open for the next reader instead."""
 
     # opening and closing
 
@@ -228,6 +195,8 @@ class Ledger:
 
     def close(self) -> None:
         """Close the file and let the next writer in."""
+        if self.keep is not None and self._stopped is None and self.keep(self):
+            return
         self._connection.close()
         if self._lock is not None:
             os.close(self._lock)
@@ -302,7 +271,7 @@ class Ledger:
         if subjects is None:
             with _collector_paused():
                 known = Known(_events(self.entries(0, as_of)))
-                self._mark_lost(known, as_of)
+                self._mark_lost(known)
                 return known
         rows = self._select(
             "SELECT position, type, time, commitment, body FROM entries"
@@ -313,22 +282,74 @@ class Ledger:
         for subject in dict.fromkeys(subjects):
             for position, event in self.history(subject, as_of):
                 known.add(position, event)
-        self._mark_lost(known, as_of)
+        self._mark_lost(known)
         return known
 
-    def _mark_lost(self, known: Known, stop: int | None) -> None:
-        """See ``troth.ledger.lost``."""
-        row = self._select(
-            "SELECT COUNT(*) FROM (SELECT 1 FROM entries WHERE type = 'member' AND subject IS NULL"
-            " AND body IS NULL AND position < ? LIMIT 1) AS one",
-            (2**62 if stop is None else stop,),
-        ).fetchone()
-        if row[0]:
-            mark_lost(known, self._body)
+    def with_lost(self, history: list[tuple[int, E]]) -> list[tuple[int, E]]:
+        """A member's entries with their erasures marked; see ``troth.ledger.lost``."""
+        if any(isinstance(event, Erase) for _, event in history):
+            return marked(history, self._body)
+        return history
+
+    def _mark_lost(self, known: Known) -> None:
+        for subject, history in known.members.items():
+            known.members[subject] = self.with_lost(history)
 
     def _body(self, position: int) -> bytes | None:
         row = self._select("SELECT body FROM entries WHERE position = ?", (position,)).fetchone()
         return None if row is None or row[0] is None else bytes(row[0])
+
+    def histories(self, stop: int) -> Iterator[tuple[str, list[tuple[int, Event]]]]:
+        """Each member's entries before a position, member by member: erased ones, and who has no other, left out."""
+        rows = self._streamed(
+            "SELECT subject, position, body FROM entries"
+            " WHERE subject IS NOT NULL AND position < ? ORDER BY subject, position",
+            stop,
+        )
+        for subject, found in groupby(rows, itemgetter(0)):
+            yield subject, [(position, _event_of(body, position)) for _, position, body in found]
+
+    def heads(self, stop: int) -> Iterator[tuple[str, int]]:
+        """Each member's last entry before a position, erased ones left out."""
+        yield from self._streamed(
+            "SELECT subject, MAX(position) FROM entries"
+            " WHERE subject IS NOT NULL AND position < ? GROUP BY subject",
+            stop,
+        )
+
+    def consents(self, start: int, stop: int) -> Iterator[Consent]:
+        """All consents of positions [start, stop), erased ones left out; of other entries it looks at a word only."""
+        return (event for event in self._that_hold(b'"consent"', start, stop) if isinstance(event, Consent))
+
+    def erasures(self, stop: int) -> Iterator[Erase]:
+        """All erasures that were recorded before a position; of other entries it looks at a word only."""
+        return (event for event in self._that_hold(b'"erase"', 0, stop) if isinstance(event, Erase))
+
+    def _that_hold(self, word: bytes, start: int, stop: int) -> Iterator[Event]:
+        rows = self._select(
+            "SELECT position, body FROM entries"  # noqa: S608 - one of two constants
+            " WHERE subject IS NOT NULL AND position >= ? AND position < ? AND " + self._holds,
+            (start, stop, word),
+        )
+        return (_event_of(body, position) for position, body in rows)
+
+    _holds = "instr(body, ?) > 0"
+
+    def _streamed(self, query: str, stop: int) -> Iterator[tuple[Any, ...]]:
+        """The rows of a query that may be many."""
+        yield from self._select(query, (stop,))
+
+    def subjects(self, start: int, stop: int) -> set[str]:
+        """The members with entries in [start, stop), erased ones left out."""
+        rows = self._select(
+            "SELECT DISTINCT subject FROM entries WHERE subject IS NOT NULL AND position >= ? AND position < ?",
+            (start, stop),
+        )
+        return {str(subject) for (subject,) in rows}
+
+    def members(self) -> int:
+        """How many entries are members' and not erased: at least as many as there are members."""
+        return int(self._select("SELECT COUNT(*) FROM entries WHERE subject IS NOT NULL").fetchone()[0])
 
     def bodies(self, stop: int) -> Iterator[tuple[int, str, bytes]]:
         """Raw (position, subject, body) of the members' entries before a position that are not erased."""
@@ -386,6 +407,15 @@ class Ledger:
         )
         return [(int(position), str(kind)) for position, kind in rows]
 
+    def erased_count(self, stop: int) -> int:
+        """How many members' entries before a position had their bodies erased; quicker than to list them."""
+        row = self._select(
+            "SELECT COUNT(*) FROM entries"
+            " WHERE type = 'member' AND subject IS NULL AND body IS NULL AND position < ?",
+            (stop,),
+        ).fetchone()
+        return int(row[0])
+
     def last_public(self) -> int:
         """The position of the last entry that concerns no single member; -1 where there is none."""
         row = self._select(
@@ -429,9 +459,10 @@ class Ledger:
             BadInput: an event refers to nothing, or the request id stands for other events.
             Unavailable: no space, no lock, or storage failed; then this writer is stopped for good.
         """
-        self._check_writable()
-        with self._transaction():
-            return self._append(Batch(events, request, expected, places))
+        (answer,) = self.append_group([Batch(events, request, expected, places)])
+        if isinstance(answer, TrothError):
+            raise answer
+        return answer
 
     def append_group(self, batches: Sequence[Batch]) -> list[list[Receipt] | TrothError]:
         """Append the batches of several callers with one commit: each all or none, durable when it returns.
@@ -442,37 +473,28 @@ class Ledger:
             Unavailable: no space, no lock, or storage failed; then nothing of the group was acknowledged.
         """
         self._check_writable()
-        answers: list[list[Receipt] | TrothError] = []
         with self._transaction():
-            for batch in batches:
-                self._connection.execute("SAVEPOINT batch")
-                try:
-                    answers.append(self._append(batch))
-                except (BadInput, Conflict, UnicodeEncodeError) as error:
-                    self._connection.execute("ROLLBACK TO SAVEPOINT batch")
-                    answers.append(error if isinstance(error, TrothError) else _unwritable())
-                self._connection.execute("RELEASE SAVEPOINT batch")
+            group = Group(self._connection, self.size, self.now(), self.draw, self.receipt, self._latest_of)
+            group.look_up(batches)
+            answers = [group.add(batch) for batch in batches]
+            group.insert()
         return answers
 
-    def _append(self, batch: Batch) -> list[Receipt]:
-        """Append one batch inside a transaction."""
-        digest = _request_digest(batch.events) if batch.request is not None else None
-        repeated = self._repeated(batch.request, digest)
-        if repeated is not None:
-            return repeated
-        head = self.size
-        if batch.expected is not None and batch.expected != head:
-            raise Conflict(
-                f"the ledger has grown from {batch.expected} to {head} entries meanwhile",
-                remedy="read it again and repeat",
-            )
-        self._refer(batch.events, self._names(), batch.places)
-        receipts = self._insert(head, batch.events)
-        if batch.request is not None:
-            self._connection.execute(
-                "INSERT INTO requests VALUES (?, ?, ?, ?)", (batch.request, head, len(receipts), digest)
-            )
-        return receipts
+    def _latest_of(self, subjects: list[str]) -> dict[str, int]:
+        """The position of the last entry of each of some members that has one.
+
+        In one row: for every row the interpreter's lock is let go, and has to be won back from busy threads.
+        """
+        given = ", ".join(f"({at}, ?)" for at in range(len(subjects)))
+        (found,) = self._connection.execute(
+            f"WITH given(at, one) AS (VALUES {given})"  # noqa: S608 - numbers and question marks alone
+            " SELECT group_concat(at || ' ' || latest) FROM ("
+            "SELECT at, (SELECT MAX(position) FROM entries WHERE subject = one) AS latest FROM given"
+            ") WHERE latest IS NOT NULL",
+            subjects,
+        ).fetchone()
+        pairs = (pair.split() for pair in (found or "").split(",") if pair)
+        return {subjects[int(at)]: int(latest) for at, latest in pairs}
 
     def check_references(self, events: Sequence[Event | Act], places: Sequence[Place] = ()) -> None:
         """Check what ``append`` would check of these events and places, and write nothing.
@@ -480,71 +502,7 @@ class Ledger:
         Raises:
             BadInput: an event refers to nothing.
         """
-        self._refer(events, _Overlay(self._names()), places)
-
-    def _names(self) -> Names:
-        return _StoredNames(self._connection)
-
-    def _refer(self, events: Sequence[Event | Act], names: Names, places: Sequence[Place]) -> None:
-        references = References(names)
-        for event, place in zip(events, places or repeat(None, len(events)), strict=True):
-            if not isinstance(event, Act):
-                references.add(event, place)
-        references.finish()
-
-    def _insert(self, head: int, events: Sequence[Event | Act]) -> list[Receipt]:
-        recorded_at = self.now()
-        latest = self._latest(events)
-        rows, receipts = [], []
-        for position, event in enumerate(events, head):
-            subject = None if isinstance(event, Act) else subject_of(event)
-            previous = None
-            if subject is not None:
-                previous = latest.get(subject)
-                latest[subject] = position
-            kind = entry_type(event)
-            salt = self.draw(SALT_BYTES)
-            body = make_body(event, recorded_at, previous)
-            entry = Entry(kind, public_time(kind, recorded_at), commit(salt, body))
-            rows.append((position, entry.type, entry.time, entry.commitment, salt, body, subject))
-            receipts.append(Receipt(position, entry.type, entry.time, entry.commitment.hex()))
-        self._connection.executemany("INSERT INTO entries VALUES (?, ?, ?, ?, ?, ?, ?)", rows)
-        return receipts
-
-    def _latest(self, events: Sequence[Event | Act]) -> dict[str, int]:
-        """The position of the last entry of each member that is spoken of."""
-        found = {subject_of(one) for one in events if not isinstance(one, Act)}
-        subjects = [subject for subject in found if subject is not None]
-        latest: dict[str, int] = {}
-        for start in range(0, len(subjects), _AT_ONCE):
-            asked = subjects[start : start + _AT_ONCE]
-            rows = self._connection.execute(
-                f"WITH given(one) AS (VALUES {', '.join('(?)' for _ in asked)})"  # noqa: S608 - question marks alone
-                " SELECT one, (SELECT MAX(position) FROM entries WHERE subject = one) FROM given",
-                asked,
-            )
-            latest |= {subject: position for subject, position in rows if position is not None}
-        return latest
-
-    def _repeated(self, request: str | None, digest: bytes | None) -> list[Receipt] | None:
-        if request is None:
-            return None
-        row = self._connection.execute(
-            "SELECT first, count, digest FROM requests WHERE request = ?", (request,)
-        ).fetchone()
-        if row is None:
-            return None
-        if row[2] is None:
-            # What it stood for was erased; nobody can say any more whether this is the same.
-            raise BadInput(
-                "this request id was used, and what it stood for was erased",
-                remedy="use a new id for a new request",
-            )
-        if row[2] != digest:
-            raise BadInput(
-                "this request id was used for something else", remedy="use a new id for a new request"
-            )
-        return [self.receipt(position) for position in range(row[0], row[0] + row[1])]
+        refer(events, Overlay(StoredNames(self._connection)), places)
 
     # erasing
 
@@ -644,47 +602,22 @@ class Ledger:
             raise _unavailable(self.path, error) from None
 
 
-def _unwritable() -> BadInput:
-    return BadInput("this event has no canonical JSON form: a lone surrogate")
-
-
-class _StoredNames:
-    def __init__(self, connection: sqlite3.Connection) -> None:
-        self._connection = connection
-
-    def owner(self, kind: str, name: str) -> str | None:
-        row = self._connection.execute(
-            "SELECT owner FROM names WHERE kind = ? AND name = ?", (kind, name)
-        ).fetchone()
-        return None if row is None else str(row[0])
-
-    def define(self, kind: str, name: str, owner: str) -> None:
-        self._connection.execute(
-            "INSERT INTO names VALUES (?, ?, ?) ON CONFLICT DO NOTHING", (kind, name, owner)
-        )
-
-
-class _Overlay(NamesInMemory):
-    """Names of a trial: what it defines is forgotten with it."""
-
-    def __init__(self, stored: Names) -> None:
-        super().__init__()
-        self._stored = stored
-
-    def owner(self, kind: str, name: str) -> str | None:
-        own = super().owner(kind, name)
-        return own if own is not None else self._stored.owner(kind, name)
-
-
-def _request_digest(events: Sequence[Event | Act]) -> bytes:
-    written = [event.details if isinstance(event, Act) else write_event(event) for event in events]
-    return hashlib.sha256(canonical(written)).digest()
-
-
 def _stored(rows: Iterable[tuple[int, str, str, bytes, bytes | None]]) -> Iterator[Stored]:
     for position, kind, public, commitment, body in rows:
         what = None if body is None else read_body(kind, json.loads(body), position)
         yield Stored(position, Entry(kind, public, commitment), what)
+
+
+def _event_of(body: bytes, position: int) -> Event:
+    """The event of a member's entry.
+
+    Raises:
+        Corrupt: the body holds something else.
+    """
+    event = read_body("member", json.loads(body), position)
+    if isinstance(event, Act):
+        raise Corrupt(f"entry {position} is filed under a member, but is none's", remedy=_RESTORE)
+    return event
 
 
 def _events(stored: Iterable[Stored]) -> Iterator[tuple[int, Event]]:

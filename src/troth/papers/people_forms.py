@@ -42,6 +42,8 @@ class Copy:
     presence: tuple[Presence, ...]
     requests: tuple[Request, ...] = ()
     erased: tuple[int, ...] = field(default=())
+    recalls: frozenset[str] | None = None
+    """The recalls that name rows of theirs; None: not known."""
 
 
 def art30(facts: Facts, purpose_name: str, crowd: Crowd) -> Paper:
@@ -387,7 +389,12 @@ def art19(facts: Facts, subject: str, copy: Copy, erasures: Sequence[int]) -> Pa
     for handed in facts.disclosures:
         if handed.release in inside:
             held.setdefault(handed.recipient, []).extend(handed.entries)
-    recalls = [one for one in facts.recalls if one.release in inside]
+    # A recall names rows: that of another member from the same release says nothing of this one.
+    recalls = [
+        one
+        for one in facts.recalls
+        if one.release in inside and (copy.recalls is None or one.recall in copy.recalls)
+    ]
     rows: list[tuple[str | int, ...]] = []
     for name in sorted(held):
         entries = ", ".join(map(str, sorted(held[name])))
@@ -434,7 +441,7 @@ def art19(facts: Facts, subject: str, copy: Copy, erasures: Sequence[int]) -> Pa
                     }
                 )
             ),
-            query="release and disclosure entries whose rows hold the member, recall entries of these releases",
+            query="release and disclosure entries whose rows hold the member, recall entries that name rows of theirs",
         ),
     ]
     if unknown:

@@ -33,8 +33,8 @@ def build_directory(
 
     def bound() -> Iterator[pa.RecordBatch]:
         for accounts, secrets in credentials:
-            labels = hash_rows(column_of(pa.array(accounts, pa.binary()), ACCOUNT_BYTES), LABEL)
-            keys = hash_rows(column_of(pa.array(secrets, pa.binary()), SECRET_BYTES), KEY)
+            labels = hash_rows(LABEL, column_of(pa.array(accounts, pa.binary()), ACCOUNT_BYTES))
+            keys = hash_rows(KEY, column_of(pa.array(secrets, pa.binary()), SECRET_BYTES))
             yield pa.RecordBatch.from_arrays(
                 [packed_column(np.concatenate([labels, keys], axis=1))], schema=_BOUND
             )

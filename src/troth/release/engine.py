@@ -98,9 +98,12 @@ class Engine:
         self._engine.execute(statement).fetchall()
 
 
-def ahead(work: Callable[[T], U], items: Iterable[T]) -> Iterator[U]:
-    """The results of some work on items, in their order; a few are in the works at a time, in threads."""
-    workers = os.cpu_count() or 1
+def ahead(work: Callable[[T], U], items: Iterable[T], workers: int | None = None) -> Iterator[U]:
+    """The results of some work on items, in their order; a few are in the works at a time, in threads.
+
+    With one worker the work is done in order too, while the caller fetches the next items.
+    """
+    workers = workers or os.cpu_count() or 1
     waiting: deque[Future[U]] = deque()
     with ThreadPoolExecutor(workers) as pool:
         for item in items:

@@ -53,9 +53,14 @@ def lists_of(table: Bytes, bounds: Numbers) -> pa.Array:
     return pa.Array.from_buffers(pa.binary(), len(bounds) - 1, buffers)
 
 
-def hash_rows(table: Bytes, prefix: bytes = b"") -> Bytes:
-    """The SHA-256 of prefix ‖ row, for each row."""
-    return table_of(hash_many(values_of(table), prefix=prefix), HASH_BYTES)
+def hash_rows(prefix: bytes, *parts: Bytes) -> Bytes:
+    """The SHA-256 of prefix ‖ part ‖ …, for each row of the parts, which have equally many."""
+    bounds = np.cumsum([len(prefix), *(part.shape[1] for part in parts)])
+    table = np.empty((len(parts[0]), int(bounds[-1])), np.uint8)
+    table[:, : len(prefix)] = np.frombuffer(prefix, np.uint8)
+    for start, part in zip(bounds, parts, strict=False):
+        table[:, start : start + part.shape[1]] = part
+    return table_of(hash_many(values_of(table)), HASH_BYTES)
 
 
 def big_endian(numbers: npt.NDArray[np.integer], width: int) -> Bytes:
@@ -79,9 +84,7 @@ def roots_of(leaves: Bytes, counts: Numbers) -> Bytes:
         within = np.arange(len(group)) - np.repeat(np.cumsum(halved) - halved, halved)
         left = (np.cumsum(counts) - counts)[group] + 2 * within
         paired = 2 * within + 1 < counts[group]
-        above = leaves[left]
-        above[paired] = hash_rows(
-            np.concatenate([leaves[left[paired]], leaves[left[paired] + 1]], axis=1), prefix=b"\1"
-        )
+        above = np.take(leaves, left, axis=0)
+        above[paired] = hash_rows(b"\1", above[paired], np.take(leaves, left[paired] + 1, axis=0))
         leaves, counts = above, halved
     return leaves

@@ -68,8 +68,12 @@ def by_datafusion() -> HashMany | None:
             return pa.py_buffer(b"")
         batch = pa.record_batch([messages], ["message"])
         (hashed,) = context.create_dataframe([[batch]]).select(digest).collect()
-        column = hashed.column(0).cast(pa.binary(HASH_BYTES))
-        return column.buffers()[1].slice(HASH_BYTES * column.offset, HASH_BYTES * len(column))
+        column = hashed.column(0)
+        if not pa.types.is_binary(column.type) or column.null_count:
+            column = column.cast(pa.binary(HASH_BYTES)).cast(pa.binary())
+        # All digests have one length, so that they stand packed behind their offsets.
+        start, _ = memoryview(column.buffers()[1]).cast("i")[column.offset : column.offset + 2]
+        return column.buffers()[2].slice(start, HASH_BYTES * len(column))
 
     return hash_column
 

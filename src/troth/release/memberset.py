@@ -9,15 +9,17 @@ Joining and sorting is the engine's, which spills to disk; here pass numbers of 
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any, BinaryIO, Final, TypeAlias
+from typing import BinaryIO, Final, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from troth.core.errors import BadInput, Place
@@ -44,36 +46,50 @@ OPENINGS: Final = pa.schema([("subject", pa.string()), ("tag", pa.binary()), ("h
 Rows: TypeAlias = Iterable[tuple[pa.Array, pa.Array, npt.NDArray[np.uint64]]]
 """Authors, addressees, and the places of the rows among the sorted leaves."""
 
+Accounts: TypeAlias = Iterable[tuple[Sequence[str], Sequence[bytes], Sequence[int | None]]]
+"""Subjects, secrets, and the position of each one's last entry that was honoured (None: none was)."""
+
 _RANK_BITS: Final = 32
 _MOST: Final = 1 << _RANK_BITS
-_ROWS: Final = pa.schema(
-    [("author", pa.string()), ("addressees", pa.list_(pa.string())), ("place", pa.uint64())]
+_NONE: Final = np.uint64(2**64 - 1)
+_COMPRESSION: Final = {"subject": "snappy", "tag": "none", "head": "none"}
+_ROWS: Final = pa.schema([("subject", pa.string()), ("place", pa.uint32())])
+_OPENED: Final = pa.schema(
+    [
+        ("subject", pa.string()),
+        ("high", pa.uint64()),
+        ("low", pa.uint64()),
+        ("sealed", pa.binary()),
+        ("head", pa.uint64()),
+    ]
 )
-_SECRETS: Final = pa.schema([("subject", pa.string()), ("secret", pa.binary())])
-_OPENINGS_AND_HEADS: Final = pa.schema(
-    [("subject", pa.string()), ("tag", pa.binary()), ("sealed", pa.binary()), ("head", pa.uint64())]
-)
-_HEADS: Final = pa.schema([("subject", pa.string()), ("head", pa.uint64())])
+_NUMBERS: Final = pa.schema([("id", pa.uint32()), ("number", pa.uint32())])
+_NAMES: Final = pa.schema([("subject", pa.string()), ("number", pa.uint32())])
 
-# A row belongs to its author and to every addressee, once each; "" and null are nobody (columns.Parties).
-_MEMBERSHIPS: Final = """
-CREATE TABLE memberships AS SELECT subject, place FROM (
-  SELECT unnest(list_distinct(list_prepend(author, coalesce(addressees, CAST([] AS VARCHAR[]))))) AS subject, place
-  FROM incoming
-) WHERE subject <> ''
+# Names are joined once each; from then on members are numbers.
+_MEMBERS: Final = "CREATE TABLE members AS SELECT DISTINCT subject FROM named"
+_BELONGING: Final = """
+CREATE TABLE belonging AS
+SELECT members.rowid::UINTEGER AS id, place FROM named JOIN members USING (subject)
 """
-_OPENED: Final = """
-SELECT members.subject AS subject, secret, coalesce(head, CAST(? AS UBIGINT)) AS head
-FROM members LEFT JOIN secrets USING (subject) LEFT JOIN heads USING (subject)
+_OPENED_TABLE: Final = """
+CREATE TABLE opened (id UINTEGER, subject VARCHAR, high UBIGINT, low UBIGINT, sealed BLOB, head UBIGINT)
 """
-_TAKE_SECRETS: Final = """
-INSERT INTO secrets SELECT incoming.* FROM incoming SEMI JOIN members USING (subject)
+_TAKE: Final = """
+INSERT INTO opened
+SELECT members.rowid::UINTEGER, subject, high, low, sealed, head FROM incoming JOIN members USING (subject)
 """
-_TAKE_HEADS: Final = "INSERT INTO heads SELECT incoming.* FROM incoming SEMI JOIN members USING (subject)"
+_WITHOUT: Final = """
+SELECT members.subject FROM members LEFT JOIN opened ON opened.id = members.rowid WHERE opened.id IS NULL
+"""
+_NUMBER: Final = """
+CREATE TABLE numbers AS
+SELECT members.rowid::UINTEGER AS id, number FROM incoming JOIN members USING (subject)
+"""
 # 2^32 - 1 stands for nobody: such a row has no opening.
 _SORTED: Final = """
-SELECT (coalesce(openings.number, CAST(4294967295 AS UBIGINT)) << 32) | place AS key
-FROM memberships LEFT JOIN openings USING (subject) ORDER BY key
+SELECT (coalesce(number, 4294967295)::UBIGINT << 32) | place AS key
+FROM belonging LEFT JOIN numbers USING (id) ORDER BY key
 """
 
 
@@ -82,70 +98,66 @@ class Joining(Engine):
 
     def load_rows(self, rows: Rows) -> int:
         """Take in the rows; how many members they have."""
+        batches = ahead(_named, rows)
+        self.take("CREATE TABLE named AS SELECT * FROM incoming", _ROWS, batches)
+        self.run(_MEMBERS)
+        self.run(_BELONGING)
+        self.run("DROP TABLE named")
+        self.run(_OPENED_TABLE)
+        return self._members()
 
-        def batches() -> Iterator[pa.RecordBatch]:
-            for author, addressees, places in rows:
-                arrays = [author, addressees.cast(_ROWS.field(1).type), pa.array(places, pa.uint64())]
-                yield pa.RecordBatch.from_arrays(arrays, schema=_ROWS)
-
-        self.take(_MEMBERSHIPS, _ROWS, batches())
-        self.run("CREATE TABLE members AS SELECT DISTINCT subject FROM memberships")
-        self.run("CREATE TABLE secrets (subject VARCHAR, secret BLOB)")
-        self.run("CREATE TABLE heads (subject VARCHAR, head UBIGINT)")
+    def _members(self) -> int:
         return self.number("SELECT count(*) FROM members")
 
-    def load_secrets(self, batches: Iterable[tuple[Sequence[str], Sequence[bytes]]]) -> None:
-        """Take in (subjects, secrets); those of nobody here are passed over."""
-        self._load(_TAKE_SECRETS, _SECRETS, batches)
-
-    def load_heads(self, batches: Iterable[tuple[Sequence[str], Sequence[int]]]) -> None:
-        """Take in (subjects, heads): the position of each one's last entry that was honoured."""
-        self._load(_TAKE_HEADS, _HEADS, batches)
+    def load_accounts(self, release: str, accounts: Accounts) -> None:
+        """Take in the accounts of members; those of nobody here are passed over. Secrets stay outside the engine."""
+        self.take(_TAKE, _OPENED, ahead(partial(_open, release), accounts))
 
     def without_secret(self) -> Iterator[list[str]]:
-        """The members whose secret was not taken in, a batch at a time."""
-        for batch in self.give("SELECT subject FROM members ANTI JOIN secrets USING (subject)"):
+        """The members whose account was not taken in, a batch at a time."""
+        for batch in self.give(_WITHOUT):
             yield batch.column(0).to_pylist()
 
-    def _load(
-        self, insert: str, schema: pa.Schema, batches: Iterable[tuple[Sequence[Any], Sequence[Any]]]
-    ) -> None:
-        made = (
-            pa.RecordBatch.from_arrays(
-                [pa.array(column, field.type) for column, field in zip(columns, schema, strict=True)],
-                schema=schema,
-            )
-            for columns in batches
-        )
-        self.take(
-            insert,
-            schema,
-            made,
-        )
-
-    def write_openings(self, release: str, file: NewFile) -> None:
+    def write_openings(self, file: NewFile) -> None:
         """Make the openings of all members, by their tags.
 
         Raises:
-            BadInput: a member has no secret.
+            BadInput: a member has no account, or two.
             OSError: storage failed.
         """
-        opened = ahead(partial(_open, release=release), self.give(_OPENED, NO_HEAD))
-        self.take("CREATE TABLE opened AS SELECT * FROM incoming", _OPENINGS_AND_HEADS, opened)
+        if self.number("SELECT count(*) FROM opened") != self._members() or any(self.without_secret()):
+            raise BadInput(
+                "a member of the release has no secret", remedy="repeat: accounts changed meanwhile"
+            )
+        tags = self.give("SELECT subject, high, low, sealed, head, id FROM opened ORDER BY high, low")
         with (
-            pq.ParquetWriter(file, OPENINGS, compression="snappy", use_dictionary=False) as writer,
+            # Tags and digests do not become smaller.
+            pq.ParquetWriter(file, OPENINGS, compression=_COMPRESSION, use_dictionary=False) as writer,
             self._heads.open("wb") as heads,
+            self._ids.open("wb") as ids,
         ):
-            for batch in self.give(
-                "SELECT subject, tag, sealed AS head, head AS number FROM opened ORDER BY tag"
-            ):
-                heads.write(batch["number"].to_numpy(zero_copy_only=False).astype(np.uint64).tobytes())
-                writer.write_batch(batch.select(OPENINGS.names).cast(OPENINGS))
+
+            def keep(batch: pa.RecordBatch) -> None:
+                heads.write(_numbers(batch["head"]).tobytes())
+                ids.write(_numbers(batch["id"]).tobytes())
+                halves = np.stack([_numbers(batch[name]) for name in ("high", "low")], axis=1)
+                tag = packed_column(big_endian(halves.ravel(), 8).reshape(-1, TAG_BYTES))
+                writer.write_batch(
+                    pa.RecordBatch.from_arrays([batch["subject"], tag, batch["sealed"]], schema=OPENINGS)
+                )
+
+            deque(ahead(keep, tags, 1), 0)
+        self.run("DROP TABLE opened")
 
     @property
     def _heads(self) -> Path:
         """The heads that the openings seal, in their order."""
         return self.folder / "heads"
+
+    @property
+    def _ids(self) -> Path:
+        """The members' numbers here, in the order of the openings."""
+        return self.folder / "ids"
 
     def build_set(
         self, openings: BinaryIO, leaves: bytes, put: Put, records: BinaryIO, bits: int | None = None
@@ -166,15 +178,18 @@ class Joining(Engine):
             if not file.schema_arrow.equals(OPENINGS):
                 raise BadInput("holds other columns than openings")
             count = file.metadata.num_rows
-            if count != self.number("SELECT count(*) FROM members") or count >= _MOST - 1:
+            if count != self._members() or count >= _MOST - 1:
                 raise BadInput("does not hold one opening for each member of the rows")
             self._number(file)
             tree = BucketTree(bits_for(count) if bits is None else bits, put, sealed=True)
             keys = _Keys(self.give(_SORTED))
             work = partial(_hashed, leaves=table_of(leaves, HASH_BYTES))
-            for one in ahead(work, self._runs(file, keys)):
+
+            def keep(one: _Hashed) -> None:
                 tree.add(one.tags, one.details)
                 records.write(one.records)
+
+            deque(ahead(keep, ahead(work, self._runs(file, keys)), 1), 0)
             keys.end()
         return Built(tree.finish(), tree.bits, count)
 
@@ -192,17 +207,33 @@ class Joining(Engine):
         return np.fromfile(self._heads, np.uint64, count, offset=8 * start)
 
     def _number(self, file: pq.ParquetFile) -> None:
-        """Number the openings from 0, so that what is sorted are numbers."""
+        """Number the members by their openings from 0, so that what is sorted are numbers."""
+        if self._ids.exists():
+            self.take("CREATE TABLE numbers AS SELECT * FROM incoming", _NUMBERS, self._numbered())
+            return
 
-        def batches() -> Iterator[pa.RecordBatch]:
+        def named() -> Iterator[pa.RecordBatch]:
             at = 0
             for batch in file.iter_batches(BATCH, columns=["subject"]):
-                numbers = pa.array(np.arange(at, at + len(batch), dtype=np.uint64))
+                yield pa.RecordBatch.from_arrays([batch["subject"], _counted(at, len(batch))], schema=_NAMES)
                 at += len(batch)
-                yield pa.RecordBatch.from_arrays([batch["subject"], numbers], schema=schema)
 
-        schema = pa.schema([("subject", pa.string()), ("number", pa.uint64())])
-        self.take("CREATE OR REPLACE TABLE openings AS SELECT * FROM incoming", schema, batches())
+        self.take(_NUMBER, _NAMES, named())
+
+    def _numbered(self) -> Iterator[pa.RecordBatch]:
+        at = 0
+        with self._ids.open("rb") as file:
+            while len(ids := np.frombuffer(file.read(4 * BATCH), np.uint32)):
+                yield pa.RecordBatch.from_arrays([pa.array(ids), _counted(at, len(ids))], schema=_NUMBERS)
+                at += len(ids)
+
+
+def _counted(start: int, count: int) -> pa.Array:
+    return pa.array(np.arange(start, start + count, dtype=np.uint32))
+
+
+def _numbers(column: pa.Array) -> npt.NDArray[np.integer]:
+    return column.to_numpy(zero_copy_only=False)  # type: ignore[no-any-return]
 
 
 @dataclass(frozen=True, slots=True)
@@ -214,17 +245,33 @@ class Built:
     members: int
 
 
-def _open(batch: pa.RecordBatch, release: str) -> pa.RecordBatch:
-    """Tags and sealed heads (``core.sets``) of a batch of members."""
-    if batch["secret"].null_count:
-        raise BadInput("a member of the release has no secret", remedy="repeat: accounts changed meanwhile")
-    secret = column_of(batch["secret"], SECRET_BYTES)
-    heads = big_endian(batch["head"].to_numpy(zero_copy_only=False).astype(np.uint64), HEAD_BYTES)
-    tags = hash_rows(secret, TAG + release.encode())[:, :TAG_BYTES]
-    sealed = hash_rows(np.concatenate([tags, secret, heads], axis=1), HEAD)
+def _named(rows: tuple[pa.Array, pa.Array, npt.NDArray[np.uint64]]) -> pa.RecordBatch:
+    """A row belongs to its author and to every addressee; "" and null are nobody (columns.Parties)."""
+    author, addressees, places = rows
+    place = pa.array(places.astype(np.uint32))
+    addressees = addressees.cast(pa.list_(pa.string()))
+    subject = pa.concat_arrays([author.cast(pa.string()), addressees.flatten()])
+    owned = pa.concat_arrays([place, place.take(pc.list_parent_indices(addressees))])
+    batch = pa.RecordBatch.from_arrays([subject, owned], schema=_ROWS)
+    return batch.filter(pc.not_equal(subject, ""))
+
+
+def _open(
+    release: str, accounts: tuple[Sequence[str], Sequence[bytes], Sequence[int | None]]
+) -> pa.RecordBatch:
+    """Tags and sealed heads (``core.sets``) of a batch of accounts."""
+    subjects, secrets, positions = (
+        one if isinstance(one, pa.Array) else pa.array(one, kind)
+        for one, kind in zip(accounts, (pa.string(), pa.binary(), pa.uint64()), strict=True)
+    )
+    secret = column_of(secrets, SECRET_BYTES)
+    heads = _numbers(pc.fill_null(positions, pa.scalar(NO_HEAD, pa.uint64())))
+    tags = hash_rows(TAG + release.encode(), secret)[:, :TAG_BYTES]
+    sealed = hash_rows(HEAD, tags, secret, big_endian(heads, HEAD_BYTES))
+    halves = np.ascontiguousarray(tags).view(">u8").astype(np.uint64)
     return pa.RecordBatch.from_arrays(
-        [batch["subject"], packed_column(tags), packed_column(sealed), batch["head"]],
-        schema=_OPENINGS_AND_HEADS,
+        [subjects, pa.array(halves[:, 0]), pa.array(halves[:, 1]), packed_column(sealed), pa.array(heads)],
+        schema=_OPENED,
     )
 
 
@@ -249,8 +296,8 @@ class _Hashed:
 
 def _hashed(run: _Run, leaves: Bytes) -> _Hashed:
     tags, sealed = column_of(run.openings["tag"], TAG_BYTES), column_of(run.openings["head"], HASH_BYTES)
-    roots = roots_of(leaves[run.places], run.counts)
-    details = hash_rows(np.concatenate([tags, big_endian(run.counts, 8), roots, sealed], axis=1), DETAIL)
+    roots = roots_of(np.take(leaves, run.places, axis=0), run.counts)
+    details = hash_rows(DETAIL, tags, big_endian(run.counts, 8), roots, sealed)
     return _Hashed(tags, details, pack(tags, details, roots, run.counts, run.heads))
 
 
@@ -273,6 +320,8 @@ class _Keys:
         keys = np.concatenate(parts)
         cut = int(np.searchsorted(keys, stop))
         taken, self._kept = keys[:cut], keys[cut:]
+        # Somebody may stand twice in a row: it belongs to them once.
+        taken = taken[np.diff(taken, prepend=_NONE) != 0]
         counts = np.bincount((taken >> np.uint64(_RANK_BITS)).astype(np.int64) - start, minlength=count)
         if not counts.all():
             raise BadInput("does not hold one opening for each member of the rows")

@@ -73,6 +73,9 @@ class SealedSet:
     file: File
 
 
+Draw: TypeAlias = Callable[[int], bytes]
+"""Gives that many random bytes."""
+
 MakeSet: TypeAlias = Callable[[Path, str, Sequence[str], bytes], SealedSet]
 """Takes the unfinished folder, the release's id, the names of the data files and the packed leaves of their rows."""
 
@@ -84,7 +87,7 @@ def seal(  # noqa: PLR0913, PLR0917 - what a release is made of
     signer: CryptoSigner,
     out: Path,
     commit: Callable[[Manifest, str], None],
-    draw: Callable[[int], bytes] = secrets.token_bytes,
+    draw: Draw = secrets.token_bytes,
     make_set: MakeSet | None = None,
 ) -> Sealed:
     """Seal rows into a folder.
@@ -110,8 +113,8 @@ def seal(  # noqa: PLR0913, PLR0917 - what a release is made of
     # One more thread than there are cores, since one may be waiting for the disk.
     with building(out) as folder, ThreadPoolExecutor(workers + 1) as pool:
         with DataFiles(folder.path, pool) as data:
-            for prepared in _prepared(batches, release, draw, pool, workers):
-                data.add(prepared)
+            for one in prepared(batches, release, draw, pool, workers):
+                data.add(one)
             data.end()
         said = facts()
         if data.rows != said.verdicts["allowed"]:
@@ -125,7 +128,7 @@ def seal(  # noqa: PLR0913, PLR0917 - what a release is made of
             else None
         )
         members = pool.submit(data.parties.count)
-        sorted_leaves = _leaves(folder.path, data, pool)
+        sorted_leaves = write_leaves(folder.path, data.leaves(), pool)
         content = Content(
             data.files, *sorted_leaves, rows=data.rows, derived=data.derived, members=members.result()
         )
@@ -173,10 +176,10 @@ def finish(
     return Sealed(folder.out, manifest, digest)
 
 
-def _prepared(
+def prepared(
     batches: Iterable[pa.RecordBatch],
     release: str,
-    draw: Callable[[int], bytes],
+    draw: Draw,
     pool: Executor,
     workers: int,
 ) -> Iterator[Prepared]:
@@ -192,9 +195,9 @@ def _prepared(
         yield waiting.popleft().result()
 
 
-def _leaves(folder: Path, data: DataFiles, pool: Executor) -> tuple[File, bytes]:
-    """Write the file of leaves; the file, and the root of the row tree."""
-    leaves = sort_leaves(data.leaves())
+def write_leaves(folder: Path, leaves: bytes, pool: Executor) -> tuple[File, bytes]:
+    """Sort packed leaves and write their file; the file, and the root of the row tree."""
+    leaves = sort_leaves(leaves)
     with NewFile(folder / LEAVES) as file:
         file.write(leaves)
         synced = pool.submit(file.sync)

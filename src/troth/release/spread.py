@@ -350,11 +350,11 @@ def _seal_members(batches: Iterable[pa.RecordBatch], release: str) -> Iterator[p
         known = batch["head"].is_valid().to_numpy(zero_copy_only=False)
         numbers = pc.fill_null(batch["head"], 0).to_numpy(zero_copy_only=False).astype(np.uint64)
         heads = big_endian(np.where(known, numbers, np.uint64(NO_HEAD)), HEAD_BYTES)
-        tags = hash_rows(secret, TAG + release.encode())[:, :TAG_BYTES]
-        sealed = hash_rows(np.concatenate([tags, secret, heads], axis=1), HEAD)
+        tags = hash_rows(TAG + release.encode(), secret)[:, :TAG_BYTES]
+        sealed = hash_rows(HEAD, tags, secret, heads)
         counts = batch["rows"].to_numpy(zero_copy_only=False)
         roots = column_of(batch["root"], HASH_BYTES)
-        details = hash_rows(np.concatenate([tags, big_endian(counts, 8), roots, sealed], axis=1), DETAIL)
+        details = hash_rows(DETAIL, tags, big_endian(counts, 8), roots, sealed)
         columns = [packed_column(one) for one in (tags, sealed, details)]
         yield pa.RecordBatch.from_arrays(
             [batch["subject"], *columns, batch["root"], batch["rows"], packed_column(heads)],

@@ -41,12 +41,14 @@ class TileFolder:
         if above not in self._made:
             (self.folder / above).mkdir(parents=True, exist_ok=True)
             self._made.add(above)
-        target = self.folder / path
+        target = f"{self.folder}/{path}"
         descriptor = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o644)
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(data)
+        with open(descriptor, "wb", buffering=0) as file:  # noqa: PTH123 - a descriptor
+            view = memoryview(data)
+            while view:
+                view = view[file.write(view) or 0 :]
         if self._few is not None:
-            self._few.append(target)
+            self._few.append(Path(target))
             if len(self._few) > WIDTH:
                 self._few = None
 
@@ -79,7 +81,7 @@ class BucketTree:
         self.size = 1 << bits
         self.items = 0
         self._put = put
-        self._frontier = Frontier()
+        self._frontier = Frontier(pairs=hash_pairs)
         self._waiting: list[tuple[Bytes, Bytes]] = []
         self._last: bytes | None = None
 

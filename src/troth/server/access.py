@@ -7,6 +7,7 @@ also what the matrix of authorisation tests is generated from.
 from __future__ import annotations
 
 import hmac
+import inspect
 import time
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
@@ -133,11 +134,13 @@ class GuardedRoute(APIRoute):
         if not isinstance(rule, Rule) or not (rule.roles or rule.scope or rule.public):
             raise TypeError(f"{path}: say whom this route is for, with @allow")
         self.rule = rule
+        # An endpoint that takes the request and nothing else needs nothing of the framework's search for arguments.
+        self.plain = list(inspect.signature(endpoint).parameters) == ["request"]
         super().__init__(path, endpoint, **options)
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         """The handler behind the rule."""
-        inner = super().get_route_handler()
+        inner = self.endpoint if self.plain else super().get_route_handler()
         rule = self.rule
 
         async def guarded(request: Request) -> Response:
@@ -151,7 +154,8 @@ class GuardedRoute(APIRoute):
                 check_origin(request, settings)
                 if who.session is not None and not rule.public:
                     await check_form(request, state, who.session)
-            return await inner(request)
+            answer: Response = await inner(request)
+            return answer
 
         return guarded
 

@@ -18,13 +18,15 @@ from starlette.exceptions import HTTPException
 from troth.app.serving import ServedHome
 from troth.core.entries import Act
 from troth.core.errors import TrothError
-from troth.server import api, auditors, health, members, operators, signin
+from troth.server import api, auditors, charts, health, members, operators, signin
 from troth.server.access import GuardedRoute, Rates, Who
 from troth.server.config import Settings, read_settings
+from troth.server.direct import Direct
 from troth.server.edge import LOG, Accesses, Edge, Figures, TooLarge
 from troth.server.errors import STATUS_KINDS, HttpError, envelope, status_of
 from troth.server.hooks import Hooks
-from troth.server.pages import render
+from troth.server.pages import LOCALES, read_texts, render
+from troth.server.recalling import Recalls
 from troth.server.state import State
 from troth.server.withdrawals import Withdrawals
 
@@ -55,12 +57,14 @@ def make_app(home_path: Path, settings: Settings | None = None) -> Edge:
     app.router.route_class = GuardedRoute
     app.state.home = home
     app.state.settings = settings
+    app.state.texts = read_texts(settings.language, home.path / LOCALES)
     app.state.store = State(home.path / "server.sqlite3")
     app.state.rates = Rates()
     app.state.figures = Figures(lambda: home.writer.waiting)
     app.state.accesses = Accesses()
     app.state.hooks = Hooks(app.state.store, settings)
-    app.state.withdrawals = Withdrawals(home, app.state.store, app.state.hooks)
+    app.state.recalls = Recalls(home, app.state.hooks)
+    app.state.withdrawals = Withdrawals(home, app.state.store, app.state.hooks, app.state.recalls)
     app.state.stopping = asyncio.Event()
     app.state.intake = asyncio.Lock()
     app.state.ready = False
@@ -75,6 +79,7 @@ def make_app(home_path: Path, settings: Settings | None = None) -> Edge:
     app.add_exception_handler(Exception, _unexpected)
     return Edge(
         app,
+        Direct(app, answer_to_error),
         max_body=settings.max_body,
         secure=settings.secure,
         figures=app.state.figures,
@@ -84,8 +89,14 @@ def make_app(home_path: Path, settings: Settings | None = None) -> Edge:
 
 @asynccontextmanager
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
-    tasks = [asyncio.create_task(_keep_access_log(app)), asyncio.create_task(app.state.hooks.run())]
+    tasks = [
+        asyncio.create_task(_keep_access_log(app)),
+        asyncio.create_task(_keep_recalls(app)),
+        asyncio.create_task(app.state.hooks.run()),
+    ]
     await asyncio.to_thread(app.state.withdrawals.resume)
+    if app.state.settings.warm:
+        tasks.append(asyncio.create_task(asyncio.to_thread(charts.warm)))
     app.state.ready = True
     yield
     app.state.ready = False
@@ -106,6 +117,15 @@ async def _keep_access_log(app: FastAPI) -> None:
             await asyncio.to_thread(record_accesses, app)
         except TrothError as error:
             LOG.warning("the access log could not be recorded: %s", error.message)
+
+
+async def _keep_recalls(app: FastAPI) -> None:
+    while True:
+        try:
+            await asyncio.to_thread(app.state.recalls.open_due)
+        except TrothError as error:
+            LOG.warning("recalls could not be opened: %s", error.message)
+        await asyncio.sleep(app.state.settings.recall_seconds)
 
 
 def record_accesses(app: FastAPI) -> None:
@@ -155,6 +175,16 @@ def _answer(
     return render(
         request, "error.html.j2", status=status, headers=headers, message=message, remedy=remedy, code=status
     )
+
+
+def answer_to_error(request: Request, error: Exception) -> Response:
+    """The answer to an error, by the handler that is registered for its kind."""
+    for kind in type(error).__mro__:
+        handler = request.app.exception_handlers.get(kind)
+        if handler is not None:
+            answer: Response = handler(request, error)
+            return answer
+    return _unexpected(request, error)
 
 
 def _troth_error(request: Request, error: Exception) -> Response:

@@ -5,18 +5,22 @@ from __future__ import annotations
 import asyncio
 import random
 import secrets
-from typing import Final
+from functools import partial
+from typing import Any, Final
 
 from fastapi import APIRouter, Request, Response
 
-from troth.app import auditing, views
+from troth.app import auditing, disclosures, recalls, views
 from troth.app.serving import ServedHome
+from troth.core.errors import TrothError
 from troth.server.access import GuardedRoute, allow
 from troth.server.pages import render
 
 router = APIRouter(route_class=GuardedRoute, include_in_schema=False)
 
 MOST: Final = 500
+LONGEST: Final = 20_000
+"""Signs of a checkpoint with all its cosignatures, at most."""
 
 
 def home_of(request: Request) -> ServedHome:
@@ -57,6 +61,22 @@ async def check(request: Request) -> Response:
     return render(request, "auditor.html.j2", found=found, damage=damage)
 
 
+@router.post("/auditor/consistency")
+@allow("auditor", "admin")
+async def consistency(request: Request) -> Response:
+    """Whether the log still goes on from a checkpoint that the auditor kept."""
+    form = await request.form()
+    text = str(form.get("checkpoint", ""))[:LONGEST].replace("\r\n", "\n")
+    found = await asyncio.to_thread(auditing.overview, home_of(request))
+    shown: dict[str, Any] = {"found": found, "checkpoint": text}
+    try:
+        data = f"{text.strip(chr(10))}\n".encode("utf-8", "surrogateescape")
+        shown["contained"] = await asyncio.to_thread(auditing.contains, home_of(request), data)
+    except TrothError as error:
+        return render(request, "auditor.html.j2", status=400, problem=error.message, **shown)
+    return render(request, "auditor.html.j2", **shown)
+
+
 @router.get("/auditor/accesses")
 @allow("auditor", "admin")
 async def accesses(request: Request) -> Response:
@@ -72,11 +92,14 @@ async def recipient(request: Request) -> Response:
     name = request.state.who.session.account.recipient
     found = await asyncio.to_thread(views.release_page, home_of(request), -1, 1_000)
     mine = [one for one in found["items"] if one["recipient"] == name][::-1]
-    disclosures = await asyncio.to_thread(views.acts, home_of(request), "disclosure")
+    home = home_of(request)
+    given = [one for one in await asyncio.to_thread(disclosures.listed, home) if one["recipient"] == name]
+    due = await asyncio.to_thread(partial(recalls.listed, home, everything=True))
     return render(
         request,
         "recipient.html.j2",
         recipient=name,
         releases=mine,
-        disclosures=[one for one in disclosures if one[1].get("to", one[1].get("recipient")) == name],
+        disclosures=given,
+        recalls=[one for one in due if one["recipient"] == name],
     )

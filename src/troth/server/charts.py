@@ -10,6 +10,8 @@ from typing import Any, Final
 
 from markupsafe import Markup
 
+from troth.app.flow import draw
+
 VERDICT_COLORS: Final = {"allowed": "#2f8f6b", "denied": "#b4552d", "gap": "#8a7bb8"}
 _SHOWN: Final = 14
 _INK: Final = "#7b8794"
@@ -18,6 +20,11 @@ _LABELS: Final[Any] = {"labelLimit": 0, "labelExpr": "split(datum.label, '|')"}
 _ROOM: Final[Any] = {"left": 48, "right": 24, "top": 5, "bottom": 5}
 """Browsers draw letters wider than the library reckons."""
 _STYLE: Final = re.compile(r' style="([^"]*)"')
+
+
+def warm() -> None:
+    """Draw something small: the first drawing of a process takes seconds, and nobody should wait for it."""
+    bars("-", {"-": 1})
 
 
 def bars(title: str, counts: Mapping[str, int], *, color: str = "#3a7ca5") -> Markup:
@@ -109,6 +116,12 @@ def _lines(title: str, points: tuple[tuple[str, str, int], ...]) -> Markup:
     return _drawn(chart, title)
 
 
+def flow(disclosures: Sequence[dict[str, Any]]) -> Markup:
+    """Who gave what to whom, as ``troth disclosures --flow`` draws it."""
+    markup = draw(disclosures, "Who received what")
+    return _framed(markup.replace("<svg ", '<svg class="chart" ', 1), "Who received what")
+
+
 def _drawn(chart: object, title: str) -> Markup:
     import vl_convert
 
@@ -122,8 +135,14 @@ def _drawn(chart: object, title: str) -> Markup:
     label = Markup.escape(title)
     markup = markup.replace('class="marks" ', "", 1)
     head = f'<svg role="img" aria-label="{label}" class="chart" '
-    # Markup of our own making: labels in it were escaped by the chart library.
-    return Markup(markup.replace("<svg ", head, 1))  # noqa: S704
+    return _framed(markup.replace("<svg ", head, 1), title)
+
+
+def _framed(svg: str, title: str) -> Markup:
+    """A drawing that scrolls by itself where a screen is too narrow for its letters, also by keyboard."""
+    # Markup of our own making: labels in it were escaped where they were drawn.
+    label = Markup.escape(title)
+    return Markup(f'<div class="chart" tabindex="0" role="group" aria-label="{label}">{svg}</div>')  # noqa: S704
 
 
 def _as_attributes(found: re.Match[str]) -> str:

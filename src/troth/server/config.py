@@ -48,9 +48,12 @@ class Settings:
     loopback_hooks: bool = False
     hook_pauses: tuple[float, ...] = (5, 30, 120, 600, 3_600, 21_600)
     access_batch_seconds: float = 60.0
+    recall_seconds: float = 300.0
+    warm: bool = True
     demo: tuple[tuple[str, str], ...] = ()
     oidc: Oidc | None = None
     purpose: str = "train.generative"
+    language: str = "en"
     extra: dict[str, str] = field(default_factory=dict)
 
 
@@ -68,17 +71,24 @@ def read_settings(home: Path) -> Settings:
         raise BadInput("expected one document of settings", place=Place(str(path)))
     shape = documents[0]
     secure, public_url, purpose = shape.get("secure"), shape.get("public_url"), shape.get("purpose")
-    body, oidc = shape.get("max_body_mib"), shape.get("oidc")
+    body, oidc, language = shape.get("max_body_mib"), shape.get("oidc"), shape.get("language")
     default = Settings()
     settings = Settings(
         secure=secure.as_flag() if secure else default.secure,
         public_url=public_url.as_text() if public_url else None,
         max_body=body.as_count() * MIB if body else default.max_body,
         purpose=purpose.as_text() if purpose else default.purpose,
+        language=language.checked(_language) if language else default.language,
         oidc=_read_oidc(oidc) if oidc else None,
     )
     shape.close()
     return settings
+
+
+def _language(text: str) -> str:
+    if not text.replace("-", "").replace("_", "").isalnum():
+        raise BadInput(f"expected a language such as de or pt_BR, got {text[:40]!r}")
+    return text
 
 
 def _read_oidc(shape: Shape) -> Oidc:

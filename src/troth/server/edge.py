@@ -19,6 +19,7 @@ from starlette.types import Message, Receive, Scope, Send
 
 from troth.core.values import format_instant
 from troth.ledger.store import clock
+from troth.server.direct import Direct
 
 LOG: Final = logging.getLogger("troth.server")
 _ID: Final = re.compile(rb"[A-Za-z0-9_-]{8,64}")
@@ -60,8 +61,18 @@ class Figures:
             buckets=(0.005, 0.01, 0.025, 0.05, 0.1, 0.15, 0.3, 0.6, 1.2, 5, 30),
             registry=self.registry,
         )
+        self._children: dict[tuple[str, str, int], tuple[Any, Any]] = {}
         queue = Gauge("troth_writer_waiting", "Batches that wait to be written", registry=self.registry)
         queue.set_function(waiting)
+
+    def note(self, method: str, route: str, status: int, seconds: float) -> None:
+        """Count one request."""
+        kept = self._children.get((method, route, status))
+        if kept is None:
+            kept = (self.requests.labels(method, route, str(status)), self.seconds.labels(method, route))
+            self._children[method, route, status] = kept
+        kept[0].inc()
+        kept[1].observe(seconds)
 
 
 class Accesses:
@@ -102,9 +113,17 @@ class Edge:
     """The outermost layer of the application (plain ASGI, since it is passed by every request)."""
 
     def __init__(
-        self, inner: FastAPI, *, max_body: int, secure: bool, figures: Figures, accesses: Accesses
+        self,
+        inner: FastAPI,
+        direct: Direct,
+        *,
+        max_body: int,
+        secure: bool,
+        figures: Figures,
+        accesses: Accesses,
     ) -> None:
         self.app = inner
+        self._direct = direct
         self._max_body = max_body
         self._figures = figures
         self._accesses = accesses
@@ -144,6 +163,8 @@ class Edge:
             refused = _unacceptable(scope, self._max_body)
             if refused is not None:
                 await _refuse(sending, *refused, request_id)
+            elif self._direct.takes(scope):
+                await self._direct(scope, receiving, sending)
             else:
                 await self.app(scope, receiving, sending)
         except TooLarge:
@@ -156,8 +177,7 @@ class Edge:
         # The route's pattern, never the path: a path may name a member or a record.
         name = str(getattr(route, "path", None) or "unknown")
         method = scope["method"] if scope["method"] in _METHODS else "other"
-        self._figures.requests.labels(method, name, str(status)).inc()
-        self._figures.seconds.labels(method, name).observe(seconds)
+        self._figures.note(method, name, status, seconds)
         if name in _QUIET or name == "unknown":
             return
         who = scope["state"].get("who")

@@ -10,7 +10,6 @@ import asyncio
 import base64
 import hashlib
 import hmac
-import ipaddress
 import json
 import secrets
 import socket
@@ -19,6 +18,7 @@ from urllib.parse import urlsplit
 
 import httpx2
 
+from troth.core.addresses import is_loopback, is_public
 from troth.core.errors import BadInput
 from troth.core.values import format_instant
 from troth.core.written import Json
@@ -202,16 +202,7 @@ class Hooks:
         return addresses[0]
 
     def _may(self, address: str) -> bool:
-        parsed = ipaddress.ip_address(address.partition("%")[0])
-        mapped = getattr(parsed, "ipv4_mapped", None) or getattr(parsed, "sixtofour", None)
-        if self._settings.loopback_hooks and parsed.is_loopback:
-            return True
-        return is_public(parsed) and (mapped is None or is_public(mapped))
-
-
-def is_public(address: ipaddress.IPv4Address | ipaddress.IPv6Address) -> bool:
-    """Whether an address is one of the public internet."""
-    return address.is_global and not address.is_multicast and not address.is_reserved
+        return is_public(address) or (self._settings.loopback_hooks and is_loopback(address))
 
 
 def sign(secret: str, number: str, stamp: str, body: str) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import AsyncIterator
-from typing import Final
+from typing import Any, Final
 
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import RedirectResponse, StreamingResponse
@@ -24,7 +24,7 @@ from troth.server import charts, proving
 from troth.server.access import GuardedRoute, Who, allow
 from troth.server.errors import not_found
 from troth.server.hooks import Hooks
-from troth.server.pages import render
+from troth.server.pages import render, texts
 from troth.server.state import State
 from troth.server.withdrawals import Withdrawals
 
@@ -39,6 +39,28 @@ def home_of(request: Request) -> ServedHome:
     """The home that is served."""
     home: ServedHome = request.app.state.home
     return home
+
+
+async def _known(request: Request) -> Known:
+    """What is known now of who is signed in, and of everybody."""
+    home, subject = home_of(request), request.state.who.subject
+    if home.remote:
+        return (await asyncio.to_thread(home.member, subject))[0]
+    return home.member(subject)[0]
+
+
+async def _own_entry(request: Request, position: int) -> Receipt:
+    """The receipt of an entry of one's own; what is somebody else's is not there."""
+    home, subject = home_of(request), request.state.who.subject
+
+    def found() -> Receipt | None:
+        with home.reading() as ledger:
+            return ledger.receipt(position) if position in dict(ledger.history(subject)) else None
+
+    receipt = await asyncio.to_thread(found)
+    if receipt is None:
+        raise not_found()
+    return receipt
 
 
 def _use(request: Request) -> Use:
@@ -60,16 +82,17 @@ async def _recorded(request: Request, batch: Batch) -> list[Receipt]:
 async def overview(request: Request) -> Response:
     """The switches, and what each rests on."""
     who: Who = request.state.who
-    known, _ = home_of(request).member(who.subject)
+    known = await _known(request)
     signal = request.headers.get(GPC) == "1"
     if signal and await heed_signal(request, known):
-        known, _ = home_of(request).member(who.subject)
+        known = await _known(request)
     now = clock()
     return render(
         request,
         "me.html.j2",
         switches=membership.switches(known, who.subject, now),
         consents=membership.consents(known, who.subject, now),
+        objected=membership.objected(known, who.subject, now),
         withdrawals=request.app.state.withdrawals.of(who.subject)[:3],
         signals=_signals(request),
         signal=signal,
@@ -127,7 +150,7 @@ async def heed_signal(request: Request, known: Known) -> bool:
 async def preview(request: Request, setting: str, to: str = "off", past: str = "") -> Response:
     """What a choice would change, before it is made."""
     subject = request.state.who.subject
-    known, _ = home_of(request).member(subject)
+    known = await _known(request)
     switch = next(
         (one for one in membership.switches(known, subject, clock()) if one.setting == setting), None
     )
@@ -145,7 +168,7 @@ async def choose(request: Request, setting: str) -> Response:
     subject = request.state.who.subject
     form = await request.form()
     to = form.get("to")
-    known, _ = home_of(request).member(subject)
+    known = await _known(request)
     if to not in ("on", "off") or setting not in known.settings:
         raise not_found()
     past = to == "on" and form.get("past") == "yes"
@@ -158,12 +181,7 @@ async def choose(request: Request, setting: str) -> Response:
 @allow("member")
 async def receipt(request: Request, position: int) -> Response:
     """Where an entry of one's own stands in the ledger."""
-    subject = request.state.who.subject
-    with home_of(request).reading() as ledger:
-        mine = dict(ledger.history(subject))
-        if position not in mine:
-            raise not_found()
-        found = ledger.receipt(position)
+    found = await _own_entry(request, position)
     public = await asyncio.to_thread(proving.published, home_of(request))
     return render(
         request,
@@ -178,10 +196,7 @@ async def receipt(request: Request, position: int) -> Response:
 @allow("member")
 async def receipt_proof(request: Request, position: int) -> Response:
     """The proof that an entry of one's own is in the public log."""
-    with home_of(request).reading() as ledger:
-        mine = dict(ledger.history(request.state.who.subject))
-    if position not in mine:
-        raise not_found()
+    await _own_entry(request, position)
     data = await asyncio.to_thread(proving.receipt, home_of(request), position)
     return _file(data, "text/plain", f"receipt-{position}.txt")
 
@@ -292,32 +307,40 @@ async def written(request: Request) -> Response:
     """What happened with what one wrote."""
     subject = request.state.who.subject
     home = home_of(request)
-    known, _ = home.member(subject)
+    known = await _known(request)
     use = _use(request)
 
-    def gathered() -> tuple[list[consequences.Holding], dict[str, int], dict[str, int]]:
+    def gathered() -> tuple[
+        list[consequences.Holding], list[consequences.Learned], dict[str, int], dict[str, int]
+    ]:
         records = membership.theirs(home, subject)
+        held = consequences.holdings(home, subject)
         return (
-            consequences.holdings(home, subject),
+            held,
+            consequences.learned(home, held),
             count_theirs(part_paths(home.records_path), subject),
             membership.reasons(records, subject, use, clock(), known),
         )
 
-    held, kinds, reasons = await asyncio.to_thread(gathered)
+    held, learned, kinds, reasons = await asyncio.to_thread(gathered)
     points = [(one.at[:10], one.recipient, one.rows) for one in held]
+    _ = texts(request)
+    said = {_(reason): count for reason, count in reasons.items()}
+    named = {_.kind(category): count for category, count in kinds.items()}
     drawn = await asyncio.to_thread(
         lambda: {
-            "kinds": charts.bars("Your records by kind", kinds) if kinds else None,
-            "reasons": charts.bars("Your side, for training by the operator", reasons) if reasons else None,
-            "releases": charts.bars("Your rows by release", _by_release(held))
+            "kinds": charts.bars(_("Your records by kind"), named) if kinds else None,
+            "reasons": charts.bars(_("Your side, for training by the operator"), said) if said else None,
+            "releases": charts.bars(_("Your rows by release"), _by_release(held))
             if any(one.rows for one in held)
             else None,
-            "time": charts.lines("Your rows in releases over time", points)
+            "time": charts.lines(_("Your rows in releases over time"), points)
             if len({at for at, _, _ in points}) > 1
             else None,
         }
     )
-    return render(request, "written.html.j2", held=held, kinds=kinds, reasons=reasons, charts=drawn, use=use)
+    shown: dict[str, Any] = {"held": held, "learned": learned, "kinds": kinds, "reasons": reasons}
+    return render(request, "written.html.j2", charts=drawn, use=use, **shown)
 
 
 def _by_release(held: list[consequences.Holding]) -> dict[str, int]:
@@ -332,7 +355,7 @@ async def conversations(request: Request, page: int = 1, kind: str = "private_me
     home = home_of(request)
     page = min(max(page, 1), 100_000)
     category = kind if kind.replace("_", "").replace(".", "").isalnum() else ""
-    known, _ = home.member(subject)
+    known = await _known(request)
     use = _use(request)
     paths = part_paths(home.records_path)
     kinds = await asyncio.to_thread(count_theirs, paths, subject)
@@ -363,7 +386,7 @@ async def record(request: Request, record: str) -> Response:
     found = await asyncio.to_thread(find_one, part_paths(home.records_path), subject, record)
     if found is None:
         raise not_found()
-    known, _ = home.member(subject)
+    known = await _known(request)
     own = membership.Own(known, subject, clock())
     asked = membership.uses(known, [act for _, act in membership.acts_of(home)])
     sides = [own.side(found.record, use) for use in asked]
@@ -378,7 +401,7 @@ async def record(request: Request, record: str) -> Response:
 async def terms(request: Request) -> Response:
     """What one was promised, version by version, and when one was told."""
     subject = request.state.who.subject
-    known, _ = home_of(request).member(subject)
+    known = await _known(request)
     documents = membership.history_of_terms(known, subject, clock())
     return render(request, "terms.html.j2", documents=documents)
 
@@ -388,7 +411,7 @@ async def terms(request: Request) -> Response:
 async def notices(request: Request) -> Response:
     """The notices one was sent."""
     subject = request.state.who.subject
-    known, _ = home_of(request).member(subject)
+    known = await _known(request)
     return render(request, "notices.html.j2", messages=membership.inbox(known, subject, clock()))
 
 

@@ -14,7 +14,7 @@ from typing import Any, Final, TypeVar
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import RedirectResponse
 
-from troth.app import changes, consequences, identity, membership, telling, views
+from troth.app import changes, consequences, disclosures, identity, membership, recalls, telling, views
 from troth.app.home import read_events_files
 from troth.app.serving import ServedHome
 from troth.core.errors import BadInput, Refused, TrothError
@@ -24,7 +24,7 @@ from troth.ledger.store import clock
 from troth.server import charts
 from troth.server.access import GuardedRoute, allow
 from troth.server.errors import not_found
-from troth.server.pages import render
+from troth.server.pages import render, texts
 from troth.server.passwords import hashed
 from troth.server.state import ROLES, SCOPES, State
 
@@ -69,12 +69,13 @@ async def overview(request: Request, purpose: str = "", recipient: str = "") -> 
         return render(
             request, "operator.html.j2", use=use, uses=uses, found=None, problem=error.message, charts={}
         )
+    _ = texts(request)
     drawn = await asyncio.to_thread(
         lambda: {
             "reasons": charts.bars(
-                "Records that stay out, by first reason", _falling(found["summary"]["first_reasons"])
+                _("Records that stay out, by first reason"), _falling(found["summary"]["first_reasons"])
             ),
-            "countries": charts.verdicts("Verdicts by the author's country", found["countries"]),
+            "countries": charts.verdicts(_("Verdicts by the author’s country"), found["countries"]),
         }
     )
     return render(request, "operator.html.j2", use=use, uses=uses, found=found, problem=None, charts=drawn)
@@ -90,7 +91,9 @@ async def gaps(request: Request, purpose: str = "", recipient: str = "") -> Resp
     """What is not known and could be mended."""
     use = _asked(request, purpose, recipient)
     found = await engine(request, partial(views.overview, home_of(request), use))
-    return render(request, "gaps.html.j2", use=use, uses=_uses(request), gaps=found["gaps"])
+    return render(
+        request, "gaps.html.j2", use=use, uses=await asyncio.to_thread(_uses, request), gaps=found["gaps"]
+    )
 
 
 @router.get("/operator/identities")
@@ -132,7 +135,13 @@ async def _terms(request: Request, **values: Any) -> Response:  # noqa: ANN401 -
         "status": 200,
         "use": _asked(request, "", ""),
     } | values
-    return render(request, "operator-terms.html.j2", reaches=reaches, uses=_uses(request), **shown)
+    return render(
+        request,
+        "operator-terms.html.j2",
+        reaches=reaches,
+        uses=await asyncio.to_thread(_uses, request),
+        **shown,
+    )
 
 
 @router.post("/operator/terms/what-if")
@@ -147,12 +156,13 @@ async def what_if(request: Request) -> Response:
             found = await engine(request, partial(changes.what_if, home_of(request), [path], use))
     except TrothError as error:
         return await _terms(request, text=text, problem=_plain(error), use=use, status=400)
+    _ = texts(request)
     groups = {
-        "now": found.before.records,
-        "published, nobody told": found.after.records,
-        "published, all told in time": found.after_told.records,
+        _("now"): found.before.records,
+        _("published, nobody told"): found.after.records,
+        _("published, all told in time"): found.after_told.records,
     }
-    drawn = await asyncio.to_thread(charts.verdicts, "Records before and after", groups)
+    drawn = await asyncio.to_thread(charts.verdicts, _("Records before and after"), groups)
     return await _terms(request, text=text, found=found, chart=drawn, use=use)
 
 
@@ -241,16 +251,17 @@ async def releases_page(request: Request) -> Response:
 
 async def _releases(request: Request, problem: str | None = None, status: int = 200) -> Response:
     found = await asyncio.to_thread(views.release_page, home_of(request), -1, 1_000)
-    flows = await asyncio.to_thread(views.acts, home_of(request), "disclosure")
-    recalls = await asyncio.to_thread(views.acts, home_of(request), "recall")
+    flows = await asyncio.to_thread(disclosures.listed, home_of(request))
+    due = await asyncio.to_thread(partial(recalls.listed, home_of(request), everything=True))
     return render(
         request,
         "operator-releases.html.j2",
         status=status,
         releases=found["items"][::-1],
-        disclosures=flows[::-1],
-        recalls=recalls[::-1],
-        uses=_uses(request),
+        disclosures=flows,
+        flow=charts.flow(flows) if flows else None,
+        recalls=due,
+        uses=await asyncio.to_thread(_uses, request),
         problem=problem,
     )
 
@@ -277,9 +288,10 @@ async def release(request: Request, release: str) -> Response:
     found = await asyncio.to_thread(views.release, home_of(request), release)
     if found is None:
         raise not_found()
+    _ = texts(request)
     reasons = (found["counts"] or {}).get("first_reasons") or {}
     drawn = (
-        await asyncio.to_thread(charts.bars, "Records that stayed out, by first reason", _falling(reasons))
+        await asyncio.to_thread(charts.bars, _("Records that stayed out, by first reason"), _falling(reasons))
         if reasons
         else None
     )

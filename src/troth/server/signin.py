@@ -15,7 +15,7 @@ from troth.ledger.store import clock
 from troth.server.access import GuardedRoute, Who, allow, cookie_name
 from troth.server.config import Settings
 from troth.server.errors import HttpError
-from troth.server.pages import render
+from troth.server.pages import render, texts
 from troth.server.passwords import LONGEST, matches
 from troth.server.state import ROLES, Account, State
 
@@ -76,7 +76,8 @@ async def sign_in(request: Request) -> Response:
     visit = request.cookies.get(VISIT, "")
     given = str(form.get("visit_token", ""))
     if not visit or not hmac.compare_digest(given.encode(), store.derive("visit", visit).encode()):
-        return _form(request, "", "This form was too old. Please try again.", 403)
+        _ = texts(request)
+        return _form(request, "", _("This form was too old. Please try again."), 403)
     name, password = str(form.get("name", ""))[:200], str(form.get("password", ""))[: LONGEST + 1]
     address = request.client.host if request.client else ""
     if any(
@@ -90,7 +91,10 @@ async def sign_in(request: Request) -> Response:
     kept = found[1] if found is not None else None
     right = await asyncio.to_thread(matches, kept, password)
     if not right or found is None:
-        return _form(request, local(str(form.get("next", ""))), "The name or the password is not right.", 403)
+        _ = texts(request)
+        return _form(
+            request, local(str(form.get("next", ""))), _("The name or the password is not right."), 403
+        )
     return begin(request, found[0], local(str(form.get("next", ""))))
 
 

@@ -34,7 +34,6 @@ SCOPES: Final = (
     "log:read",
     "metrics:read",
 )
-_VERSION: Final = 1
 _SECOND: Final = 1_000_000
 _SEEN: Final = 1_000
 
@@ -75,6 +74,15 @@ CREATE TABLE accesses (
 ) STRICT;
 CREATE TABLE keys (name TEXT PRIMARY KEY, value BLOB NOT NULL) STRICT;
 """
+
+
+_MIGRATIONS: Final = (
+    _SCHEMA,
+    # A member's page looks for their withdrawals, which used to search through everybody's.
+    "CREATE INDEX withdrawals_of_subject ON withdrawals (subject, at)",
+)
+"""What leads from each version to the next, the first from nothing; done at the first start, whole or not at all."""
+_VERSION: Final = len(_MIGRATIONS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,9 +136,10 @@ class State:
             self._connection.execute("PRAGMA secure_delete = ON")
             with self.transaction():
                 version = int(self.one("PRAGMA user_version")[0])
-                if version == 0:
-                    for statement in _SCHEMA.split(";"):
+                for step in _MIGRATIONS[version:]:
+                    for statement in step.split(";"):
                         self._connection.execute(statement)
+                if version < _VERSION:
                     self._connection.execute(f"PRAGMA user_version = {_VERSION}")
         except sqlite3.DatabaseError as error:
             raise Unavailable(f"storage failed: {error}", place=Place(str(path))) from None

@@ -10,15 +10,18 @@ import json
 import queue
 import secrets
 import threading
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from troth.app import membership
 from troth.app.serving import ServedHome
 from troth.core.errors import TrothError
 from troth.core.events import Withdraw
 from troth.core.written import Json
 from troth.ledger.store import clock
 from troth.server.hooks import Hooks
+from troth.server.recalling import Recalls
 from troth.server.state import State
 
 
@@ -62,8 +65,9 @@ class Withdrawal:
 class Withdrawals:
     """All withdrawals of a server. ``follow`` is what happens after the entry; it yields steps."""
 
-    def __init__(self, home: ServedHome, store: State, hooks: Hooks) -> None:
+    def __init__(self, home: ServedHome, store: State, hooks: Hooks, recalls: Recalls) -> None:
         self._home = home
+        self._recalls = recalls
         self._store = store
         self._hooks = hooks
         self._queue: queue.Queue[str | None] = queue.Queue()
@@ -162,6 +166,8 @@ class Withdrawals:
         done = {one.kind for one in found.steps}
         try:
             follow(self._home, found.subject, done, step)
+            if "recalls" not in done:
+                self._recall(found.subject, step)
             position = 0 if found.position is None else found.position
             made = models_made_without(self._home, found.subject, position)
         except TrothError as error:
@@ -171,6 +177,14 @@ class Withdrawals:
             # Before it counts as done: after a crash in between it is told twice, but never not at all.
             self._hooks.announce("unlearning.completed", {"withdrawal": found.id, "models": [*made]})
         self._store.rows("UPDATE withdrawals SET done = 1 WHERE id = ?", found.id)
+
+    def _recall(self, subject: str, step: Callable[[str, dict[str, Any]], None]) -> None:
+        """Call back what left; the step names recipients and days, of the recalls that name the member's records."""
+        self._recalls.open_due()
+        records = [one.record.id for one in membership.theirs(self._home, subject)]
+        found = self._recalls.of(records)
+        if found:
+            step("recalls", {"recalls": found})
 
     def _step(self, number: str, kind: str, details: dict[str, Any]) -> None:
         with self._store.transaction():

@@ -13,6 +13,7 @@ from troth.watch import words as w
 from troth.watch.meaning import AFFILIATE, READER, SERVICE, THIRD, Tokens, says_forbidden
 
 _DATA: Final = "data"
+_SOON: Final = 3
 
 
 @dataclass(slots=True)
@@ -54,6 +55,9 @@ class Clauses:
 
     def step(self, index: int, word: str) -> None:
         """Take one word."""
+        if index == 0 and self.actor is None and word == "do" and self.at(1) == "not":
+            # An order: "do not use …".
+            self._begin_clause(READER)
         if word in (",", ")"):
             self.aside = None
         elif word in w.BUT or (word in w.ASIDE and self.negated):
@@ -132,7 +136,14 @@ class Clauses:
             return
         if self.actor == SERVICE and self.explicit and before.isalpha() and self._relative(before, after):
             return
-        if before in w.LET or (before == "for" and after == "to"):
+        if self.actor is None and 0 < index <= _SOON and after in w.SUPPLY and self._relative(before, after):
+            # "statements you connect are …".
+            return
+        if before in w.LET and self.negated and frozenset(self.tokens[index + 1 : index + 4]) & w.RIGHT:
+            # "we do not grant you any right to …".
+            self._begin_clause(READER)
+            self.negated = True
+        elif before in w.LET or (before == "for" and after == "to"):
             # "let you train"; but "give you the service".
             if not self.negated and (after == "to" or after not in w.OBJECT_AFTER | w.DETERMINERS):
                 self._begin_clause(READER)
@@ -236,7 +247,9 @@ class Clauses:
         if word in w.SERVICE_NOUNS and before in ("the", "this", "our", ""):
             return SERVICE
         if word in w.DATA and after in w.MODAL | w.WILL:
-            return _DATA if frozenset(self.tokens[index + 1 : index + 6]) & w.PASSIVE else None
+            # "you agree that your songs may …", "your songs may be …".
+            agreed = before == "your" and self.actor == READER and not self.negated
+            return _DATA if agreed or frozenset(self.tokens[index + 1 : index + 6]) & w.PASSIVE else None
         if word in self.names and word not in w.NOT_NAMES and not word.isdigit():
             return SERVICE
         return None

@@ -20,8 +20,9 @@ def whose_data(tokens: Tokens, stem: Tokens, has_actor: bool) -> str:
 
 def _is_readers(tokens: Tokens, index: int, word: str, has_actor: bool) -> bool:
     following = tokens[index + 1 : index + 6]
-    if word in w.OWNED:
-        return any(one in w.DATA for one in following)
+    owned = word in w.OWNED and any(one in w.DATA for one in following)
+    if owned or word in w.OWNED or (word in w.DATA and comes_from_people(tokens, index)):
+        return owned or word in w.DATA
     if word in w.PEOPLE and word != "we":
         if index and tokens[index - 1] in ("what", "whatever", "anything", "everything"):
             return any(one in w.SUPPLY for one in following)
@@ -34,6 +35,27 @@ def _is_readers(tokens: Tokens, index: int, word: str, has_actor: bool) -> bool:
     if word in ("information", "data"):
         return _is_of_people(tokens, index, following, has_actor)
     return word in w.MADE_BY_PEOPLE and "our" not in tokens[max(0, index - 2) : index]
+
+
+def comes_from_people(tokens: Tokens, index: int) -> bool:
+    """ "content of our customers", "video from your doorbell": whose data it is stands behind it."""
+    if tokens[index + 1 : index + 2] not in (("of",), ("from",), ("about",), ("by",)):
+        return False
+    behind = tokens[index + 2 : index + 4]
+    return behind[:1] == ("your",) or any(one in w.PLURAL_FOLK for one in behind)
+
+
+def is_off(tokens: Tokens) -> bool:
+    """ "training on your content is off (by default)"."""
+    return any(
+        word in ("off", "disabled")
+        and (
+            tokens[index - 1] in ("is", "are", "stays", "remains")
+            or (tokens[index - 1] in ("switched", "turned") and tokens[max(0, index - 2)] in ("is", "are"))
+        )
+        for index, word in enumerate(tokens)
+        if index
+    )
 
 
 def _is_of_people(tokens: Tokens, index: int, following: Tokens, has_actor: bool) -> bool:
@@ -68,7 +90,12 @@ def denied_later(tokens: Tokens) -> bool:
 
 
 def not_on_yours(tokens: Tokens) -> bool:
-    """ "(we train on licensed texts,) never on your files"."""
+    """ "(we train on licensed texts,) never on your files", "(training) never includes your files"."""
+    if any(
+        word in ("not", "never") and tokens[index + 1 : index + 2] and tokens[index + 1] in w.INCLUDES
+        for index, word in enumerate(tokens)
+    ):
+        return True
     return any(
         word in ("not", "never")
         and tokens[index + 1 : index + 2] in (("on",), ("with",), ("your",), ("from",))

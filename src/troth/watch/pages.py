@@ -6,17 +6,20 @@ Robots rules are asked for and kept, hosts are given time between requests, and 
 from __future__ import annotations
 
 import re
+import socket
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final
-from urllib.parse import urlsplit
+from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import urljoin, urlsplit, urlunsplit
+from urllib.request import getproxies
 from urllib.robotparser import RobotFileParser
 
+from troth.core.addresses import is_public
 from troth.core.errors import BadInput, Place, Refused, Unavailable
 
 if TYPE_CHECKING:
-    import httpx
+    import httpx2
 
 AGENT: Final = "troth-watch"
 MAX_PAGE: Final = 10 * 2**20
@@ -43,11 +46,13 @@ class Page:
 class Fetcher:
     """Fetches pages one after another.
 
-    ``pause`` is the time in seconds between two requests to a host (a longer ``Crawl-delay`` counts);
-    ``sleep`` and ``clock`` are there for tests.
+    ``pause`` is the time in seconds between two requests to a host (a longer ``Crawl-delay`` counts); ``private``
+    lets it go into private networks, where pages of others could otherwise send it; ``sleep`` and ``clock`` are there
+    for tests.
     """
 
     pause: float = 5.0
+    private: bool = False
     sleep: Callable[[float], None] = time.sleep
     clock: Callable[[], float] = time.monotonic
     _robots: dict[str, RobotFileParser | None] = field(default_factory=dict)
@@ -58,7 +63,7 @@ class Fetcher:
 
         Raises:
             BadInput: no http or https address.
-            Refused: the host's robots rules do not allow it.
+            Refused: the host's robots rules do not allow it, or it leads into a private network.
             Unavailable: no answer, an error, or more than ``MAX_PAGE`` bytes.
         """
         for _ in range(_MOVES):
@@ -92,24 +97,60 @@ class Fetcher:
 
     def _plain(self, url: str) -> tuple[int, bytes]:
         with self._client() as client:
-            try:
-                with client.stream("GET", url, follow_redirects=True) as answer:
-                    return answer.status_code, _bounded(answer, _MAX_ROBOTS, cut=True)
-            except self._errors() as error:
-                raise Unavailable(f"gave no answer: {type(error).__name__}", place=Place(url)) from None
+            for _ in range(_MOVES):
+                try:
+                    with client.stream("GET", **self._target(url)) as answer:
+                        if not answer.is_redirect:
+                            return answer.status_code, _bounded(answer, _MAX_ROBOTS, cut=True)
+                        url = urljoin(url, answer.headers.get("location", ""))
+                except self._errors() as error:
+                    raise Unavailable(f"gave no answer: {type(error).__name__}", place=Place(url)) from None
+        return 404, b""
+
+    def _target(self, url: str) -> dict[str, Any]:
+        """What is asked for: the very address that was looked at, since a name may lead elsewhere the next time.
+
+        Raises:
+            Refused: the name leads into a private network.
+            Unavailable: it leads nowhere.
+        """
+        parts = urlsplit(url)
+        if parts.scheme not in ("http", "https") or not parts.hostname:
+            raise BadInput(f"expected an http or https address, got {url[:200]!r}")
+        if self.private or getproxies():
+            return {"url": url}  # a proxy looks names up itself, and has rules of its own
+        try:
+            port = parts.port or (443 if parts.scheme == "https" else 80)
+            found = [
+                str(one[4][0]) for one in socket.getaddrinfo(parts.hostname, port, type=socket.SOCK_STREAM)
+            ]
+        except (OSError, ValueError) as error:
+            raise Unavailable(f"leads nowhere: {type(error).__name__}", place=Place(url)) from None
+        if not found or not all(map(is_public, found)):
+            raise Refused(
+                "leads into a private network",
+                place=Place(url),
+                remedy="save what it shows into a folder, and watch that",
+            )
+        bare = f"[{found[0]}]" if ":" in found[0] else found[0]
+        return {
+            "url": urlunsplit((parts.scheme, f"{bare}:{port}", parts.path or "/", parts.query, "")),
+            "headers": {"Host": parts.netloc.rpartition("@")[2]},
+            "extensions": {"sni_hostname": parts.hostname},
+        }
 
     def _get(self, url: str) -> tuple[Page | None, str]:
         parts = urlsplit(url)
         self._wait(f"{parts.scheme}://{parts.netloc}")
         with self._client() as client:
             try:
-                with client.stream("GET", url) as answer:
+                with client.stream("GET", **self._target(url)) as answer:
                     if answer.is_redirect:
-                        return None, str(answer.next_request.url) if answer.next_request else url
+                        return None, urljoin(url, answer.headers.get("location", ""))
                     if answer.status_code != 200:  # noqa: PLR2004 - fine
                         raise Unavailable(f"answered {answer.status_code}", place=Place(url))
                     data = _bounded(answer, MAX_PAGE)
-                    return Page(str(answer.url), answer.headers.get("content-type", ""), data), ""
+                    return Page(url, answer.headers.get("content-type", ""), data), ""
             except self._errors() as error:
                 raise Unavailable(f"gave no answer: {type(error).__name__}", place=Place(url)) from None
 
@@ -123,26 +164,26 @@ class Fetcher:
         self._last[host] = self.clock()
 
     @staticmethod
-    def _client() -> httpx.Client:
+    def _client() -> httpx2.Client:
         try:
-            import httpx
+            import httpx2
         except ImportError:
             raise Unavailable(
                 "following live pages needs the watch extra", remedy="pip install 'troth[watch]'"
             ) from None
-        return httpx.Client(
+        return httpx2.Client(
             headers={"User-Agent": AGENT, "Accept": "text/html, text/plain"}, timeout=_TIMEOUT
         )
 
     @staticmethod
     def _errors() -> type[Exception]:
-        import httpx
+        import httpx2
 
-        kind: type[Exception] = httpx.HTTPError
+        kind: type[Exception] = httpx2.HTTPError
         return kind
 
 
-def _bounded(answer: httpx.Response, most: int, cut: bool = False) -> bytes:
+def _bounded(answer: httpx2.Response, most: int, cut: bool = False) -> bytes:
     """The body, unpacked, up to a bound: a small answer may unpack to a large one."""
     data = bytearray()
     for piece in answer.iter_bytes(65_536):

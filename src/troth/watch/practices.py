@@ -19,6 +19,7 @@ from troth.watch.meaning import (
     categories_of,
     condition_of,
     denied_later,
+    is_off,
     not_on_yours,
     only_if_agreed,
     owns,
@@ -30,7 +31,7 @@ from troth.watch.meaning import (
 )
 from troth.watch.text import Sentence, is_question
 from troth.watch.tokens import names, tokenise
-from troth.watch.training import Hit, training_hits
+from troth.watch.training import Hit, of_people, training_hits
 
 _SHORT, _OUTRIGHT, _NAMED = 6, 90, 98
 
@@ -192,6 +193,8 @@ def _first_reading(walk: Clauses, hit: Hit, whose: str) -> _Direction:
     told = reserved(walk.tokens, hit.at, actor, whose)
     if walk.opt and actor in (READER, None) and not told:
         return _Direction(SERVICE, denied_later(rest), implied=True)
+    if actor != READER and is_off(rest):
+        return _Direction(actor, True)
     if not walk.negated and (not_on_yours(rest) or (actor != READER and only_if_agreed(walk.tokens))):
         return _Direction(actor, True)
     if told:
@@ -226,7 +229,7 @@ def _by_default(walk: Clauses, hit: Hit, whose: str, negated: bool, kind: str) -
         return READER
     if negated:
         says = "used" in words and not ours and (words & frozenset(("is", "are")) or walk.modal == "will")
-        return SERVICE if whose == READER or says else READER
+        return SERVICE if whose == READER or says or is_off(walk.tokens) else READER
     if whose == READER or "we" in reads or "us" in reads:
         return SERVICE
     if _is_used(walk.tokens) and not words & w.EVERYWHERE:
@@ -238,6 +241,17 @@ def _by_default(walk: Clauses, hit: Hit, whose: str, negated: bool, kind: str) -
         return None if practice and ours else READER
     purpose = walk.at(0) in w.PURPOSE_STARTS and not hit.passive
     return SERVICE if ours or practice or purpose else None
+
+
+def _we_have(tokens: tuple[str, ...]) -> bool:
+    """ "the information that we collect"."""
+    return any(
+        word in ("information", "data") and frozenset(tokens[index + 1 : index + 4]) & _HAVE
+        for index, word in enumerate(tokens)
+    )
+
+
+_HAVE = frozenset("collect collected receive received submitted provided have".split())
 
 
 def _is_used(tokens: tuple[str, ...]) -> bool:
@@ -256,7 +270,8 @@ def _strength(walk: Clauses, hit: Hit, whose: str, way: _Direction, kind: str) -
     """
     public = bool(frozenset(walk.tokens) & frozenset(("publicly", "public")))
     steps = 5 if hit.strength >= _OUTRIGHT else 4
-    steps += 1 if whose == READER and not public else -1 if public else 0
+    plainly = whose == READER and (of_people(walk.tokens) or of_people(walk.stem) or _we_have(walk.tokens))
+    steps += 1 if plainly and not public else -1 if public else 0
     steps -= 3 if way.implied or hit.announced else 0
     steps -= 3 if kind == "heading" else 0
     steps -= 1 if len(walk.tokens) < _SHORT and not walk.stem else 0

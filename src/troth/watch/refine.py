@@ -71,7 +71,7 @@ class Refiner:
 
     def _asked(self, sentence: str) -> str:
         try:
-            import httpx
+            import httpx2
         except ImportError:
             raise Unavailable(
                 "asking a model needs the watch extra", remedy="pip install 'troth[watch]'"
@@ -86,12 +86,12 @@ class Refiner:
         }
         headers = {"Authorization": f"Bearer {self.key}"} if self.key else {}
         try:
-            answer = httpx.post(
+            answer = httpx2.post(
                 f"{self.base_url.rstrip('/')}/chat/completions", json=body, headers=headers, timeout=_TIMEOUT
             )
             answer.raise_for_status()
             said = str(answer.json()["choices"][0]["message"]["content"])
-        except (httpx.HTTPError, ValueError, LookupError, TypeError) as error:
+        except (httpx2.HTTPError, ValueError, LookupError, TypeError) as error:
             raise Unavailable(
                 f"the model at {self.base_url} gave no answer: {type(error).__name__}",
                 remedy="check the address and the key, or leave --refine out: findings do not need it",

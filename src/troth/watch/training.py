@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from troth.watch import words as w
+from troth.watch.meaning import comes_from_people
 
 _STOPS: Final = frozenset(
     "using with through by via when that which who where how if while because so about until"
@@ -48,20 +49,22 @@ def training_hits(tokens: tuple[str, ...], stem: tuple[str, ...] = ()) -> list[H
     if not all_tokens & _MAY_SPEAK:
         return []
     has_ai = bool(all_tokens & w.AI_CORE or frozenset(stem) & w.AI_CORE)
-    of_people = _of_people(tokens) or _of_people(stem)
+    theirs = of_people(tokens) or of_people(stem)
     announced = bool(all_tokens & _ANNOUNCE and all_tokens & _PAPERS)
     found: list[Hit] = []
     for index, word in enumerate(tokens):
         hit = None
         if word in w.TRAIN:
-            hit = _trains(tokens, index, has_ai, of_people)
-        elif has_ai and (word in w.BUILD or word in w.BUILD_NOUN):
-            hit = _builds(tokens, index, of_people)
+            hit = _trains(tokens, index, has_ai, theirs)
+        elif (
+            has_ai and (word in w.BUILD or word in w.BUILD_NOUN) and (theirs or not _was_done(tokens, index))
+        ):
+            hit = _builds(tokens, index, theirs)
         elif has_ai and word in _LEARN:
             hit = _learns(tokens, index)
         elif word in ("ml", "ai") and (index == 0 or tokens[index - 1] in ("for", "and", "or", "of")):
             hit = _purpose(tokens, index)
-        if hit is None and word in w.AI and of_people:
+        if hit is None and word in w.AI and theirs:
             hit = _given_to_makers(tokens, index)
         if hit is None and has_ai and word in _ANALYSE:
             hit = _analyses(tokens, index)
@@ -86,10 +89,12 @@ _MAY_SPEAK: Final = w.TRAIN | w.BUILD | w.BUILD_NOUN | _LEARN | w.AI
 _PAPERS: Final = frozenset("policy notice terms statement agreement section page changes".split())
 
 
-def _of_people(tokens: tuple[str, ...]) -> bool:
+def of_people(tokens: tuple[str, ...]) -> bool:
     """Whether data of people is named: "your posts", "what you write"."""
     for index, word in enumerate(tokens):
         if word in w.OWNED and any(one in w.DATA for one in tokens[index + 1 : index + 6]):
+            return True
+        if word in w.DATA and comes_from_people(tokens, index):
             return True
         if word in ("you", "users", "members", "customers") and any(
             one in w.SUPPLY for one in tokens[index + 1 : index + 3]
@@ -119,6 +124,8 @@ def _purposes(tokens: tuple[str, ...]) -> tuple[str, ...]:
 def _for_reader(tokens: tuple[str, ...], index: int) -> bool:
     """ "to train your own custom model": for the reader."""
     span = tokens[index + 1 : index + 6]
+    if "own" in span and "their" in span:
+        return True
     return (
         bool(span)
         and span[0] in ("your", "customer's")
@@ -157,7 +164,8 @@ def _object_of(tokens: tuple[str, ...], index: int, has_ai: bool) -> tuple[bool,
         if one in w.AI_CORE:
             named = frozenset(tokens[index + 1 + step : index + 5 + step]) & w.AI
             return False, ("train-models", 100 if named else 94)
-        if one in w.HUMAN and step < _NEAR and _human(tokens, index, step, technology, has_ai):
+        by = "by" in tokens[index + 1 : index + 1 + step]
+        if one in w.HUMAN and step < _NEAR and not by and _human(tokens, index, step, technology, has_ai):
             return True, None
         if one in (".", ";", ":") or (one in ("we", "you") and step > 1):
             break
@@ -177,6 +185,8 @@ def _it(tokens: tuple[str, ...], index: int) -> tuple[str, int] | None:
     after = tokens[index + 1 : index + 2]
     if after in (("and",), ("or",)):
         after = tokens[index + 3 : index + 4]
+    if "versions" in tokens[index + 1 : index + 4]:
+        after = tokens[index + 4 : index + 5] or after
     if after not in (("it",), ("them",)) or not frozenset(tokens[:index]) & (w.AI_CORE | w.BOTS):
         return None
     return "train-models", 94
@@ -218,6 +228,10 @@ def _human(tokens: tuple[str, ...], index: int, step: int, technology: bool, has
     return not technology
 
 
+_PROMPTS: Final = frozenset("inputs prompts prompt".split())
+"""What is given to models only: "your inputs are excluded from training" speaks of theirs."""
+
+
 def _bare(tokens: tuple[str, ...], index: int, has_ai: bool, of_people: bool) -> tuple[str, int] | None:
     """ "for training", "training purposes", "as training data" where the sentence speaks of AI."""
     before = tokens[index - 1] if index else ""
@@ -228,6 +242,11 @@ def _bare(tokens: tuple[str, ...], index: int, has_ai: bool, of_people: bool) ->
         lately = frozenset(tokens[max(0, index - 4) : index])
         joins = before != "your" and bool(lately & frozenset(("as", "part", "in", "into", "to")))
         return ("training-data", 90) if of_people and joins else None
+    has_ai = (
+        has_ai
+        or tokens[index].startswith(("finetun", "pretrain"))
+        or (of_people and bool(frozenset(tokens) & _PROMPTS))
+    )
     if tokens[index] == "training" and "already" in tokens[index : index + 6] and "your" in tokens:
         return "training-done-already", 90
     if not has_ai:
@@ -287,6 +306,11 @@ def _on_data(tokens: tuple[str, ...], index: int) -> bool:
     )
 
 
+def _was_done(tokens: tuple[str, ...], index: int) -> bool:
+    """ "we have developed AI": what was done once."""
+    return index > 0 and tokens[index - 1] in ("has", "have", "had")
+
+
 def _builds(tokens: tuple[str, ...], index: int, of_people: bool) -> tuple[str, int] | None:
     """ "develop and improve our machine learning models": building with a model as its object."""
     word = tokens[index]
@@ -326,6 +350,8 @@ def _model(tokens: tuple[str, ...], index: int, at: int, of_people: bool) -> tup
     if verb in ("create", "creating", "design") or before & w.NO_MODEL:
         return None
     speaks = bool(frozenset(tokens) & w.AI)
+    if "our" in before and before & w.TASKS and frozenset(tokens) & w.DATA:
+        return "improve-models", 83
     if verb in w.TRIES and not of_people:
         # Who tests a model trains none.
         return None
@@ -385,7 +411,7 @@ def _learns(tokens: tuple[str, ...], index: int) -> tuple[str, int] | None:
     words = frozenset(after)
     near = any(one in w.AI_CORE for one in tokens[max(0, index - 6) : index])
     yours = bool(words & w.DATA and words & (w.OWNED | w.PEOPLE)) or bool(words & w.MADE_BY_PEOPLE)
-    it = after[1:2] in (("it",), ("them",)) and _of_people(tokens)
+    it = after[1:2] in (("it",), ("them",)) and of_people(tokens)
     return ("models-learn-from", 82) if (near and yours) or it else None
 
 
@@ -406,7 +432,7 @@ def _purpose(tokens: tuple[str, ...], index: int) -> tuple[str, int] | None:
     before = tokens[max(0, index - 3) : index]
     if "for" not in before:
         return None
-    if any(one in ("purposes", "research") for one in rest):
+    if any(one in ("purposes", "research", "dataset") for one in rest):
         return "train-models", 84
     if (
         before[-1:] == ("for",)

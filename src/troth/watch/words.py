@@ -22,6 +22,7 @@ TECHNOLOGY: Final = _set(
     "system systems technology technologies tool tools software engine engines chatbot chatbots"
     " bot bots assistant"
     " generator generators assistants filter filters network networks capabilities capability intelligence agents agent"
+    " recognition detection transcription"
 )
 FEATURE: Final = _set(
     "feature features product products service services offering offerings experience"
@@ -83,6 +84,10 @@ NO_MODEL: Final = _set(
 """Other models: "our business model"."""
 
 BOTS: Final = _set("assistant assistants chatbot chatbots bot bots generator generators engine")
+PLURAL_FOLK: Final = _set(
+    "you users members customers people individuals children students patients riders drivers subscribers visitors"
+    " viewers listeners readers sellers buyers creators authors contributors players"
+)
 TRIES: Final = _set(
     "evaluate evaluates evaluating test tests testing validate validating benchmark benchmarking"
 )
@@ -136,7 +141,7 @@ NOT_NAMES: Final = _set(
 MAY: Final = _set("may can could might")
 WILL: Final = _set("will shall would do does did is are was were be been has have had must should need needs")
 MODAL: Final = MAY | WILL | _set("cannot reserves reserve agree agrees")
-NOT: Final = _set("not never cannot nor neither no longer none nobody")
+NOT: Final = _set("not never cannot nor neither no longer none nobody nothing")
 STOPPING: Final = _set(
     "prohibit prohibits prohibited prohibiting forbid forbids forbidden refrain refrains"
     " refraining prevent prevents"
@@ -167,7 +172,8 @@ DATA: Final = _set(
     " location identifiers biometrics metadata reviews ratings answers questions works creations"
     " transactions purchases orders bookings templates tickets designs tracks lyrics manuscripts drafts"
     " repositories clips footage commands telemetry workouts transcriptions listings resumes correspondence"
-    " drawings notes texts work essays assignments recipes routes readings measurements pages"
+    " drawings notes texts work essays assignments consultations statements sessions"
+    " recipes routes readings measurements pages"
 )
 _FOLK: Final = (
     "user member customer learner student patient rider driver passenger traveller guest host visitor subscriber"
@@ -363,6 +369,8 @@ PRACTICE_HEADS: Final = _set("use process using processing collect purposes purp
 CONSENT: Final = _set("consent permission optin")
 EVERYWHERE: Final = _set("public publicly internet web licensed large vast amounts many")
 FOR_WHOM: Final = _set("interest interests benefit rights safety number needs")
+RIGHT: Final = _set("right rights license licence permission")
+INCLUDES: Final = _set("include includes involve involves cover covers extend extends touch touches")
 AGREES: Final = _set("agree agreed consented allowed permitted given")
 BACK: Final = _set("already previously past historical historic retroactively retrospectively existing")
 FORBIDDEN: Final = _set("prohibited forbidden disallowed banned")

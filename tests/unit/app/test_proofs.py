@@ -14,6 +14,7 @@ import pytest
 from tests.properties.worlds import as_table
 from tests.unit.app.conftest import Making
 from troth.app import directories, membersets, people, proofs, releases
+from troth.app.crowd import LedgerPeople
 from troth.app.home import Home
 from troth.app.releases import Built
 from troth.core.errors import BadInput, Corrupt, Refused
@@ -167,7 +168,7 @@ def test_epochs_are_sealed_only_when_accounts_change(home: Home, tmp_path: Path)
     again = releases.build(home, USE, tmp_path / "again", at=10**12, name="r-2")
     assert again.sealed.manifest.directory_root == first.root.hex()
     home.append([Attributes("fay", 1, (("jurisdiction", "US"),))])
-    directories.cover(home, home.known()[0].members)
+    directories.cover(home, LedgerPeople(home, home.position))
     second = directories.seal(home)
     assert (second.epoch, second.accounts) == (1, 7)
     with home.reading() as ledger:

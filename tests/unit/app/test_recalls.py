@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
 
 from tests.unit.app.handed import AFFILIATE, DAY, THIRD, Hands, T
 from tests.unit.app.test_disclosures import chain
-from troth.app import disclosures, holds, people, recalls, recipients, releases
+from troth.app import disclosures, holds, papers, people, recalls, recipients, releases
 from troth.core.errors import BadInput
 from troth.core.events import Choose, Objection, Withdraw
 from troth.release.sign import new_key
@@ -159,3 +160,23 @@ def test_an_erasure_under_hold_is_sealed_and_destroyed_at_the_end(hands: Hands, 
     assert holds.close_matter(home, "case-2")[1] == 3
     assert not list(holds.sealed_things(home))
     assert holds.close_matter(home, "case-2")[1] == 0
+
+
+def test_the_paper_on_who_was_told_names_the_recalls_of_the_members_own_rows_alone(
+    hands: Hands, tmp_path: Path
+) -> None:
+    _, path = hands.give("a", AFFILIATE)
+    hands.sign(path, "a", AFFILIATE)
+    for member in ("ann", "eva"):
+        hands.home.append([Withdraw(member, 4 * T)])
+        recalls.sync(hands.home, 5 * T)
+    told = {}
+    for member in ("ann", "eva", "dan"):
+        paper = papers.make(hands.home, "art19", member, folders=[tmp_path / "a"])
+        (field,) = [one for section in paper.sections for one in section.fields if one.key == "recipients"]
+        told[member] = set(re.findall(r"\d+", str(field)))
+    ids = list(recipients.book(hands.home).recalls.values())
+    assert [str(one.entry) in told["ann"] for one in ids] == [True, False]
+    assert [str(one.entry) in told["eva"] for one in ids] == [False, True]
+    # dan is a party of one of ann's rows: what is deleted for ann is deleted of dan's too.
+    assert [str(one.entry) in told["dan"] for one in ids] == [True, False]

@@ -25,9 +25,8 @@ def test_the_formulas_are_those_that_are_written_down() -> None:
     assert (
         shard_of(plan, item) == int(hashlib.sha256(b"troth/shard/v1\0" + KEY + text).hexdigest()[:16], 16) % 7
     )
-    text = b"\0\0\0\2r1"
     assert (
-        slice_of(plan, item) == int(hashlib.sha256(b"troth/slice/v1\0" + KEY + text).hexdigest()[:16], 16) % 3
+        slice_of(plan, item) == int(hashlib.sha256(b"troth/slice/v2\0" + KEY + text).hexdigest()[:16], 16) % 3
     )
     numbers = b"\0\0\0\5\0\0\0\2\0\0\0\1"
     assert seed(plan, 5, 2, 1) == hashlib.sha256(b"troth/seed/v1\0" + KEY + numbers).digest()
@@ -54,11 +53,22 @@ def test_parties_are_everybody_whose_record_it_is() -> None:
     assert Item("m", "post", None).parties == ()
 
 
+def test_what_one_member_published_stands_in_one_slice_and_so_does_a_conversation() -> None:
+    plan, frozen = Plan(KEY, shards=4, slices=8), Frozen(communities={f"m{n}": "north" for n in range(99)})
+    for author in ("m1", "m2", "zoe"):
+        assert len({slice_of(plan, Item(str(n), "post", author), frozen) for n in range(50)}) == 1
+    assert len({slice_of(plan, message(str(n), author)) for n in range(9) for author in ("ann", "bob")}) == 1
+    # People of one community share a shard, and spread over its slices.
+    posts = [Item("p", "post", f"m{n}") for n in range(99)]
+    assert len({shard_of(plan, one, frozen) for one in posts}) == 1
+    assert len({slice_of(plan, one, frozen) for one in posts}) == 8
+
+
 def test_likely_leavers_stand_in_later_slices() -> None:
     plan = Plan(KEY, slices=8, classes=2)
-    frozen = Frozen(risks={"bob": 1})
-    low = {slice_of(plan, Item(str(n), "post", "ann"), frozen) for n in range(200)}
-    high = {slice_of(plan, message(str(n)), frozen) for n in range(200)}
+    frozen = Frozen(risks={f"high{n}": 1 for n in range(200)})
+    low = {slice_of(plan, Item("p", "post", f"low{n}"), frozen) for n in range(200)}
+    high = {slice_of(plan, message("m", f"high{n}", f"c{n}"), frozen) for n in range(200)}
     assert (low, high) == ({0, 1, 2, 3}, {4, 5, 6, 7})
     with pytest.raises(troth.BadInput, match="risk class"):
         slice_of(plan, Item("p", "post", "cyd"), Frozen(risks={"cyd": 2}))

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import importlib.resources
 import json
 from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet
 import pytest
+from jsonschema import Draft202012Validator
 
 import troth
 from tests.unit.app.canary_world import draw_in
@@ -16,7 +18,11 @@ from troth.app import audit as audits
 from troth.app import canaries as marks
 from troth.app import certificates, models, targets, unlearning
 from troth.core.errors import BadInput, Refused
+from troth.core.findings import Findings
+from troth.core.marked import check_marks
+from troth.core.significance import fisher
 from troth.core.verify import read_envelope
+from troth.core.written import Json
 
 WAY = targets.Way()
 SIZE = 400
@@ -84,6 +90,33 @@ def test_marks_are_found_in_a_model_and_gone_after_unlearning(tmp_path: Path) ->
     findings = certificates.verify(certificate)
     assert findings.ok
     assert "the marks of 2 who left" in " ".join(one.what for one in findings.findings)
+    text = importlib.resources.files("troth.schemas").joinpath("certificate.schema.json").read_text("utf-8")
+    statement = json.loads(read_envelope(certificate.read_bytes(), "c").payload)
+    Draft202012Validator(json.loads(text)).validate(statement)
+    assert certificates.replay(certificate, home=home).ok
+
+
+@pytest.mark.parametrize(
+    ("change", "level"),
+    [
+        ({}, "info"),
+        ({"p_values": [0.001, 0.002], "members": 2, "class_p_value": 2.8e-05, "uniform": False}, "warning"),
+        ({"class_p_value": 0.9}, "error"),
+        ({"p_values": [0.7, 0.5, 0.01]}, "error"),
+        ({"p_values": [0, 0.5, 0.7]}, "error"),
+        ({"members": 2}, "error"),
+        ({"uniform": False}, "error"),
+        ({"level": "low"}, "error"),
+    ],
+)
+def test_numbers_that_do_not_go_together_are_noticed(change: dict[str, Json], level: str) -> None:
+    values = [0.01, 0.5, 0.7]
+    honest: dict[str, Json] = {
+        "members": 3, "p_values": [*values], "class_p_value": fisher(values), "level": 0.05, "uniform": True,
+    }  # fmt: skip
+    findings = Findings("certificate")
+    check_marks(honest | change, findings)
+    assert findings.findings[0].level == level
 
 
 def test_marks_of_others_are_no_matter_of_a_certificate(tmp_path: Path) -> None:

@@ -49,10 +49,9 @@ def test_the_set_is_the_one_that_the_definitions_give(tmp_path: Path, members: i
         author = pa.array([one for one, _ in rows])
         addressees = pa.array([several for _, several in rows], pa.list_(pa.string()))
         joining.load_rows([(author, addressees, leaf_places(packed))])
-        joining.load_secrets([(list(secrets), list(secrets.values()))])
-        joining.load_heads([(list(heads), list(heads.values()))])
+        joining.load_accounts("r-1", [(list(secrets), list(secrets.values()), [*map(heads.get, secrets)])])
         with NewFile(tmp_path / "openings") as file:
-            joining.write_openings("r-1", file)
+            joining.write_openings(file)
         with (tmp_path / "openings").open("rb") as openings:
             built = joining.build_set(openings, sort_leaves(packed), found.__setitem__, kept)
 
@@ -126,17 +125,17 @@ def test_a_member_without_a_secret_or_an_opening_is_noticed(tmp_path: Path) -> N
     ]
     with Joining(Limits(folder=tmp_path)) as joining:
         joining.load_rows(rows)
-        joining.load_secrets([(["ann"], [bytes(32)])])
+        joining.load_accounts("r-1", [(["ann"], [bytes(32)], [None])])
         assert list(joining.without_secret()) == [["bob"]]
         with NewFile(tmp_path / "one") as file, pytest.raises(BadInput, match="has no secret"):
-            joining.write_openings("r-1", file)
+            joining.write_openings(file)
     with Joining(Limits(folder=tmp_path)) as joining:
         joining.load_rows(
             [(pa.array(["ann"]), pa.array([[]], pa.list_(pa.string())), np.zeros(1, np.uint64))]
         )
-        joining.load_secrets([(["ann"], [bytes(32)])])
+        joining.load_accounts("r-1", [(["ann"], [bytes(32)], [None])])
         with NewFile(tmp_path / "two") as file:
-            joining.write_openings("r-1", file)
+            joining.write_openings(file)
     with Joining(Limits(folder=tmp_path)) as joining, (tmp_path / "two").open("rb") as openings:
         joining.load_rows(rows)
         with pytest.raises(BadInput, match="one opening for each member"):

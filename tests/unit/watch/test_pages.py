@@ -27,7 +27,7 @@ PAGE = (
 
 @pytest.fixture(autouse=True)
 def _extra() -> None:
-    absent = [name for name in ("httpx", "trafilatura") if importlib.util.find_spec(name) is None]
+    absent = [name for name in ("httpx2", "trafilatura") if importlib.util.find_spec(name) is None]
     require(not absent, f"the watch extra ({', '.join(absent)})")
 
 
@@ -78,7 +78,7 @@ def site() -> Iterator[Site]:
 
 
 def fetcher(**arguments: Any) -> Fetcher:
-    return Fetcher(**({"pause": 0.0} | arguments))
+    return Fetcher(**({"pause": 0.0, "private": True} | arguments))
 
 
 def test_a_page_is_fetched_once_robots_allow_it(site: Site) -> None:
@@ -212,3 +212,37 @@ def test_a_model_that_talks_nonsense_is_unavailable(site: Site, tmp_path: Path, 
     with pytest.raises(Unavailable):
         Refiner(f"{site.url}/v1", "small", tmp_path).ask("We train AI.")
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    "host",
+    ["127.0.0.1", "localhost", "[::1]", "10.0.0.8", "169.254.169.254", "[::ffff:127.0.0.1]", "2130706433"],
+)
+def test_a_watched_page_leads_into_no_private_network(host: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("troth.watch.pages.getproxies", dict)
+    for scheme in ("http", "https"):
+        with pytest.raises((Refused, Unavailable), match=r"private network|leads nowhere"):
+            Fetcher(pause=0.0).fetch(f"{scheme}://{host}/terms")
+
+
+def test_neither_a_page_nor_robots_rules_move_it_into_one(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The first host counts as public here; where it points to does not."""
+    monkeypatch.setattr("troth.watch.pages.getproxies", dict)
+    seen: list[str] = []
+
+    def public(address: str) -> bool:
+        seen.append(address)
+        return len(seen) <= 2
+
+    monkeypatch.setattr("troth.watch.pages.is_public", public)
+    site.page("/robots.txt", "User-agent: *", kind="text/plain")
+    site.page("/terms", "", status=302, kind="http://169.254.169.254/latest/meta-data")
+    with pytest.raises(Refused, match="private network"):
+        Fetcher(pause=0.0).fetch(f"{site.url}/terms")
+    seen.clear()
+    site.page("/robots.txt", "", status=302, kind="http://10.0.0.8/robots.txt")
+    monkeypatch.setattr("troth.watch.pages.is_public", lambda address: address == "127.0.0.1")
+    with pytest.raises(Refused, match="private network"):
+        Fetcher(pause=0.0).fetch(f"{site.url}/terms")

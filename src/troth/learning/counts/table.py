@@ -12,6 +12,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import Final
 
@@ -26,9 +27,12 @@ NAME: Final = "grams.arrow"
 SCHEMA: Final = pa.schema(
     [pa.field("gram", pa.uint64(), nullable=False), pa.field("upto", pa.uint64(), nullable=False)]
 )
-_WINDOWS: Final = pa.schema([("gram", pa.uint64())])
+_COUNTED: Final = pa.schema([("gram", pa.uint64()), ("n", pa.uint64())])
 _LABEL: Final = b"troth/counts/v1\0"
 _BATCH: Final = 1 << 20
+_RUN: Final = 1 << 26
+"""Grams that are sorted at a time: half a gigabyte of them."""
+
 _TO_64: Final = "<u8"
 
 
@@ -55,25 +59,62 @@ class Table:
 
 
 def counted(order: int, grams: Iterable[Numbers], spill: Path) -> Table:
-    """Count grams: one GROUP BY of the embedded engine, which spills to a folder what memory cannot hold."""
-    reader = pa.RecordBatchReader.from_batches(_WINDOWS, _batches(grams))
+    """Count grams: sorted in memory, some ten million at a time.
+
+    Where they are more, the embedded engine adds the sorted runs up; it spills to a folder what memory cannot hold.
+    """
+    runs = _runs(order, grams)
+    first = next(runs, None) or _table(order, np.empty(0, np.uint64), np.empty(0, np.uint64))
+    second = next(runs, None)
+    if second is None:
+        return first
+    batches = (one for run in chain((first, second), runs) for one in _batches(run))
+    reader = pa.RecordBatchReader.from_batches(_COUNTED, batches)
     with duckdb.connect(config={"temp_directory": str(spill), "preserve_insertion_order": False}) as engine:
-        engine.register("windows", reader)
-        answer = engine.sql("SELECT gram, count(*) AS n FROM windows GROUP BY gram ORDER BY gram")
+        engine.register("runs", reader)
+        answer = engine.sql("SELECT gram, sum(n)::UBIGINT AS n FROM runs GROUP BY gram ORDER BY gram")
         found = answer.to_arrow_table()
     return _table(order, _numbers(found["gram"]), _numbers(found["n"]))
 
 
-def _batches(grams: Iterable[Numbers]) -> Iterator[pa.RecordBatch]:
+def _runs(order: int, grams: Iterable[Numbers]) -> Iterator[Table]:
+    """Grams sorted and counted, at most about ``_RUN`` of them at a time."""
+    kept: list[Numbers] = []
+    size = 0
     for chunk in grams:
-        for start in range(0, len(chunk), _BATCH):
-            yield pa.record_batch([pa.array(chunk[start : start + _BATCH])], schema=_WINDOWS)
+        if kept and size + len(chunk) > _RUN:
+            yield _sorted(order, kept)
+            kept, size = [], 0
+        kept.append(chunk)
+        size += len(chunk)
+    if size:
+        yield _sorted(order, kept)
+
+
+def _sorted(order: int, chunks: list[Numbers]) -> Table:
+    values = np.concatenate(chunks)
+    chunks.clear()  # so that they are not in memory twice
+    values.sort()
+    is_new = np.empty(len(values), bool)
+    is_new[0] = True
+    np.not_equal(values[1:], values[:-1], out=is_new[1:])
+    starts = np.flatnonzero(is_new)
+    return Table(order, values[starts], np.append(starts[1:], len(values)).astype(np.uint64))
+
+
+def _batches(run: Table) -> Iterator[pa.RecordBatch]:
+    counts = run.counts
+    for start in range(0, len(counts), _BATCH):
+        stop = start + _BATCH
+        columns = [pa.array(run.grams[start:stop]), pa.array(counts[start:stop])]
+        yield pa.record_batch(columns, schema=_COUNTED)
 
 
 def counted_small(order: int, grams: Sequence[Numbers]) -> Table:
-    """As ``counted`` for a few records, in memory."""
-    found, counts = np.unique(np.concatenate([*grams, np.empty(0, np.uint64)]), return_counts=True)
-    return _table(order, found, counts.astype(np.uint64))
+    """As ``counted`` for a few records."""
+    if not any(map(len, grams)):
+        return _table(order, np.empty(0, np.uint64), np.empty(0, np.uint64))
+    return _sorted(order, list(grams))
 
 
 def _table(order: int, grams: Numbers, counts: Numbers) -> Table:

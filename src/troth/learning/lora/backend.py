@@ -27,7 +27,10 @@ BASES: Final = "TROTH_BASES"
 
 _WHERE: Final = "base.path"
 _PACKAGES: Final = ("torch", "transformers", "peft", "tokenizers", "safetensors", "numpy")
-_OURS: Final = frozenset({"base", "base_name", "strength"})
+_SERVING: Final = {"strength": "1.0", "own": "1.0", "shared": "0.0"}
+"""How adapters are put together in use, and what is usual."""
+
+_OURS: Final = frozenset({"base", "base_name", *_SERVING})
 _HEX_DIGITS: Final = 64
 
 
@@ -69,13 +72,14 @@ class Lora:
             )
         base = self._base(given) if _is_digest(given) else self._remember(Path(given))
         rest = {name: value for name, value in options.items() if name not in _OURS}
-        strength = str(options.get("strength", "1.0"))
-        try:
-            float(strength)
-        except ValueError:
-            raise BadInput(f"setting strength: expected a number, got {strength!r}") from None
+        serving = {name: str(options.get(name, usual)) for name, usual in _SERVING.items()}
+        for name, value in serving.items():
+            try:
+                float(value)
+            except ValueError:
+                raise BadInput(f"setting {name}: expected a number, got {value!r}") from None
         settings = Settings.from_json(rest)
-        return {**settings.to_json(), "strength": strength, "base": base.digest, "base_name": base.name}
+        return {**settings.to_json(), **serving, "base": base.digest, "base_name": base.name}
 
     def environment(self, configuration: Mapping[str, Json]) -> dict[str, Json]:
         """What a certificate says of where it was trained."""
@@ -125,7 +129,7 @@ class Lora:
     ) -> LoraModel:
         """Open the served checkpoints: averaged, unless ``route`` is called."""
         from troth.learning.lora.learner import read_state
-        from troth.learning.lora.serving import LoraModel
+        from troth.learning.lora.serving import LoraModel, Mix
 
         last = {shard: paths[-1] for shard, paths in checkpoints.items() if paths}
         shards = max((_number(read_state(path).get("shards")) for path in last.values()), default=1)
@@ -135,7 +139,7 @@ class Lora:
             last,
             shards,
             device=device,
-            strength=float(str(configuration.get("strength", "1.0"))),
+            mix=Mix(**{name: float(str(configuration.get(name, usual))) for name, usual in _SERVING.items()}),
         )
 
     def _learner_for(self, work: Work) -> Learner:

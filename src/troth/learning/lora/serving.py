@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import math
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -28,7 +29,7 @@ AVERAGED: Final = "averaged"
 ROUTED: Final = "routed"
 SERVINGS: Final = {
     AVERAGED: "one model: the base and the mean of all shards' changes to it",
-    ROUTED: "each question to the shard of its community",
+    ROUTED: "each question to the shard of its community, perhaps with a share of all others' mean beside it",
 }
 
 _MOST_TOKENS: Final = 4096
@@ -36,21 +37,34 @@ _MOST_TOKENS: Final = 4096
 Adapter = dict[str, np.ndarray[Any, Any]]
 
 
+@dataclass(frozen=True, slots=True)
+class Mix:
+    """How much adapters count in use, fixed before training like all else.
+
+    ``strength``: the mean, averaged. Routed: ``own`` for the shard's own adapter, ``shared`` for the mean beside it.
+    """
+
+    strength: float = 1.0
+    own: float = 1.0
+    shared: float = 0.0
+
+
 class LoraModel:
     """A base with the adapters of some shards.
 
     ``route`` chooses one shard's adapter or, with None, the mean of all. In the mean each shard of the plan
-    counts ``1 / shards``, times ``strength``: a shard that serves nothing counts as no change, so its absence
-    moves no other's share.
+    counts ``1 / shards``, times the mix's ``strength``: a shard that serves nothing counts as no change, so its
+    absence moves no other's share.
     """
 
     def __init__(
         self, base: Base, settings: Settings, adapters: Mapping[int, Path], shards: int, *,
-        device: str = "cpu", strength: float = 1.0,
+        device: str = "cpu", mix: Mix | None = None,
     ) -> None:  # fmt: skip
         if any(not 0 <= shard < shards for shard in adapters):
             raise BadInput(f"an adapter is of a shard beyond the plan's {shards}")
-        self.base, self.settings, self.shards, self.strength = base, settings, shards, strength
+        self.base, self.settings, self.shards = base, settings, shards
+        self.mix = mix or Mix()
         self.tokenizer = load_tokenizer(base)
         # In use there is no training state to keep equal over machines, so native arithmetic serves.
         native = Settings.from_json({**settings.to_json(), "mode": PINNED})
@@ -71,9 +85,10 @@ class LoraModel:
         self._restore()
         if shard is not None:
             self._fill(self._adapters.get(shard))
+            self._average(self.mix.shared)
         else:
             self._fill(None)
-            self._average()
+            self._average(self.mix.strength)
         self.routed = shard
         return self
 
@@ -83,7 +98,9 @@ class LoraModel:
             "base": self.base.digest,
             "adapters": {str(shard): digest for shard, digest in self._digests.items()},
             "shards": self.shards,
-            "strength": repr(self.strength),
+            "strength": repr(self.mix.strength),
+            "own": repr(self.mix.own),
+            "shared": repr(self.mix.shared),
             "settings": self.settings.digest,
         }
         return hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()
@@ -171,12 +188,13 @@ class LoraModel:
                         weight.zero_()
                     else:
                         weight.copy_(torch.from_numpy(adapter[f"{name}.{key}.weight"]))
+                module.lora_B["default"].weight.mul_(self.mix.own)
 
-    def _average(self) -> None:
+    def _average(self, strength: float) -> None:
         """Base plus mean change, summed in float64 in the order of shards, rounded once."""
-        if not self._adapters:
+        if not self._adapters or not strength:
             return
-        share = self.strength / self.shards * self.settings.alpha / self.settings.rank
+        share = strength / self.shards * self.settings.alpha / self.settings.rank
         with torch.no_grad():
             for name, module in self._layers.items():
                 change: np.ndarray[Any, Any] | float = 0.0

@@ -11,14 +11,14 @@ async function bytesOf(address) {
 }
 
 function show(target, found) {
-  target.textContent = found.ok ? `Checked here, and it holds: ${found.what}.` : `It does not hold: ${found.what}.`;
-  target.className = found.ok ? "note good" : "note bad";
+  target.textContent = `${found.ok ? root.dataset.holds : root.dataset.refused} ${found.what}.`;
+  target.className = found.ok ? "outcome note good" : "outcome note bad";
   target.dataset.outcome = found.ok ? "holds" : "refused";
 }
 
 async function check(target, load) {
-  target.textContent = "Checking …";
-  target.className = "note";
+  target.textContent = root.dataset.checking;
+  target.className = "outcome note";
   try {
     const [proof, manifest] = await load();
     show(target, await verifyProof(proof, manifest, key));

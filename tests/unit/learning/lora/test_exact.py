@@ -14,7 +14,7 @@ from troth.core.shards import Plan
 pytestmark = pytest.mark.needs_hf
 
 PLAN = Plan(KEY, shards=2, slices=3)
-STRICT_WEIGHTS = "744facc57501c872ad4d4c8c721ba8e232f588f76674590a6d72c7dc884ffc09"
+STRICT_WEIGHTS = "bd7bef0fcc8bd2d575d7380838adffb622d8ef19a8889a88f19febf994a2270c"
 """The adapter of a run of strict mode, wherever and by whatever processor it is made."""
 
 

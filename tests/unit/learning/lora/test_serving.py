@@ -66,6 +66,26 @@ def test_one_adapter_averaged_alone_is_half_of_it_routed(world: Shards) -> None:
     assert alone.route(0).weights_digest() == opened(world, ()).route(0).weights_digest()
 
 
+def test_a_shard_s_own_adapter_with_a_share_of_the_mean(world: Shards) -> None:
+    import torch
+
+    served = {one: [world.path("run", one, at) for at in (0, 1)] for one in (0, 1)}
+    plain = world.backend.open(served, world.configuration)
+    mixed = world.backend.open(served, {**world.configuration, "own": "0.5", "shared": "0.25"})
+    assert mixed.digest() != plain.digest()
+    name, layer = next(iter(plain._layers.items()))
+    base = plain._pristine[name]
+    mean = layer.base_layer.weight.detach() - base
+    plain.route(1)
+    own = layer.lora_B["default"].weight @ layer.lora_A["default"].weight * layer.scaling["default"]
+    layer = mixed.route(1)._layers[name]
+    changed = layer.lora_B["default"].weight @ layer.lora_A["default"].weight * layer.scaling["default"]
+    found = layer.base_layer.weight.detach() - base + changed
+    assert torch.allclose(found, mean * 0.25 + own * 0.5, atol=1e-6)
+    mixed.check()
+    assert mixed.route(None).weights_digest() == plain.route(None).weights_digest()
+
+
 @pytest.mark.filterwarnings(
     "ignore:`is_gradient_checkpointing`:FutureWarning"
 )  # PEFT 0.21 on transformers 5.23
