@@ -176,7 +176,12 @@ class Cohorts:
 
     @property
     def count(self) -> int:
-        """How many cohorts there are by now, those before the first of these included."""
+        """How many cohorts there are by now, those before the first of these included; none that was put together."""
+        return self.number + len(self._cells) - len(self._whole)
+
+    @property
+    def end(self) -> int:
+        """The number that no cohort has yet: where the next ones begin."""
         return self.number + len(self._cells)
 
     def _cohort(self, key: tuple[object, ...]) -> int:
