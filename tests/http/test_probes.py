@@ -247,7 +247,7 @@ def test_no_pattern_takes_long_over_what_was_made_to_make_it(site: Site) -> None
         answer = site.post("/operator/terms/what-if", text=evil, use=evil)
         assert answer.status_code in (200, 400)
     # A hundred and fifty requests; one bad pattern alone would take minutes.
-    assert time.process_time() - started < 20
+    assert time.process_time() - started < 60
 
 
 def test_a_lone_surrogate_spoils_nothing_for_others(site: Site) -> None:
