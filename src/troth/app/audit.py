@@ -25,6 +25,7 @@ from troth.learning.targets import Estimate, Report, Target, unheard
 
 LEVEL: Final = 0.05
 _BINS: Final = 40
+_BILLION: Final = 1e9
 
 ALWAYS: Final = (
     "By which way the marked text reached the model. A mark shows the text, not who passed it on.",
@@ -263,6 +264,8 @@ def _conclude(found: Audit, history: History, question: Question) -> None:
 def once_in(p_value: float) -> str:
     """One in how many audits chance gives a p-value as small as this; rounded down, to two digits."""
     times = 1 / p_value
+    if times >= _BILLION:
+        return "a billion"
     unit = 10.0 ** max(0, math.floor(math.log10(times)) - 1)
     return f"{math.floor(times / unit + 1e-9) * unit:,.0f}"
 

@@ -123,7 +123,7 @@ def _left_out(counts: Floats, losses: Floats, strength: float) -> Floats:
 def estimate(target: Target, one: CanarySet, score: str) -> Estimate:
     """What scoring a set will ask of its target, rather too much than too little."""
     if score in TEXT_ONLY:
-        return Estimate(REPLIES, REPLIES * (len(one.prompt) + 96))
+        return target.estimate_replies(one.prompt, REPLIES, seed_of(one, target))
     return target.estimate(one.prompt, one.marks())
 
 

@@ -15,7 +15,7 @@ import json
 import os
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -396,7 +396,9 @@ class TileLog:
                     raise unavailable(path, error) from None
             yield
         finally:
-            os.close(lock)
+            # Nothing is written through a lock: the kernel lets it go, even if it says that closing failed.
+            with suppress(OSError):
+                os.close(lock)
 
     # proofs
 

@@ -61,6 +61,10 @@ class Model:
     def estimate(self, prompt: str, texts: Sequence[str]) -> Estimate:
         return Estimate(1, len(prompt) * len(texts))
 
+    def estimate_replies(self, prompt: str, count: int, seed: int) -> Estimate:
+        del seed
+        return Estimate(count, len(prompt) * count)
+
     def close(self) -> None:
         self.closed = True
 

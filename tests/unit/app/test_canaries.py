@@ -303,3 +303,10 @@ def test_a_score_that_the_carrier_cannot_give_is_refused(tmp_path: Path) -> None
         marks.commit(home, canaries, "reply-matches-v1", SOURCE)
     with pytest.raises(BadInput, match="no score"):
         marks.commit(home, canaries, "best-of-all", SOURCE)
+
+
+@pytest.mark.parametrize(
+    ("p_value", "times"), [(1.0, "1"), (0.34, "2"), (0.02, "50"), (1 / 9999, "9,900"), (1e-22, "a billion")]
+)
+def test_once_in_how_many_never_says_too_much(p_value: float, times: str) -> None:
+    assert audits.once_in(p_value) == times

@@ -174,6 +174,17 @@ def test_a_disclosure_that_the_log_does_not_hold_is_shown_and_one_that_it_holds_
             continue
 
 
+def test_one_key_does_not_sign_for_both_sides(files: Files) -> None:
+    home = files.hands.home
+    link, _ = files.hands.give("a", AFFILIATE)
+    own = Party("operator", (public_of(load_public(home.public_key_path)),))
+    both = replace(link.receipt.said, sender=own, recipient=Party(AFFILIATE, own.keys))
+    path = files.write("both.json", seal_statement(both.write(), load_signer(home.key_path)))
+    found = verifying.verify(path, [files.hands.operator])
+    assert not found.ok
+    assert any("both sides" in one.what for one in found.findings)
+
+
 def test_a_proof_says_what_it_says_and_nothing_else(files: Files) -> None:
     made = parse_unlogged(Unlogged(b"x", b"y", None, None).write(), "p")
     assert made == Unlogged(b"x", b"y")

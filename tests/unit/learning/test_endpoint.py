@@ -197,6 +197,8 @@ def test_replies_of_both_kinds_are_kept(endpoint: Endpoints, tmp_path: Path) -> 
     assert chat.replies("hello", 2, 5) == ["chat 5", "chat 6"] == chat.replies("hello", 2, 5)
     assert len(Server.asked) == 4
     assert Server.asked[-1]["messages"] == [{"role": "user", "content": "hello"}]
+    assert chat.estimate_replies("hello", 3, 5).requests == 1
+    assert chat.estimate_replies("hello", 2, 5).tokens == 0
     with pytest.raises(BadInput, match="no log-probabilities"):
         chat.losses("prom", ["a"])
 

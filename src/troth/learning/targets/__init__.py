@@ -60,6 +60,10 @@ class Target(Protocol):
         """What ``losses`` would ask for."""
         ...
 
+    def estimate_replies(self, prompt: str, count: int, seed: int) -> Estimate:
+        """What ``replies`` would ask for."""
+        ...
+
     def close(self) -> None:
         """Let go of what is open: connections, files."""
         ...

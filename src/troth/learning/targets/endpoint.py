@@ -134,25 +134,29 @@ class Endpoint:
         """Samples at temperature 1, one request each, so that each is kept."""
         found = []
         for index in range(count):
-            asked: dict[str, Any] = {
-                "model": self._address.model,
-                "max_tokens": _REPLY_TOKENS,
-                "temperature": 1,
-                "seed": seed + index,
-            }
-            if self._address.chat:
-                asked["messages"] = [{"role": "user", "content": prompt}]
-            else:
-                asked["prompt"] = prompt
-            found.append(self._reply(asked))
+            found.append(self._reply(self._asked(prompt, seed + index)))
             report(index + 1, count)
         return found
 
+    def _asked(self, prompt: str, seed: int) -> dict[str, Any]:
+        asked: dict[str, Any] = {
+            "model": self._address.model,
+            "max_tokens": _REPLY_TOKENS,
+            "temperature": 1,
+            "seed": seed,
+        }
+        if self._address.chat:
+            return asked | {"messages": [{"role": "user", "content": prompt}]}
+        return asked | {"prompt": prompt}
+
+    def _kept_reply(self, asked: dict[str, Any]) -> str | None:
+        kept = self._cache.get({"digest": self.digest, "reply": asked}) if self._cache else None
+        return None if kept is None else str(kept)
+
     def _reply(self, asked: dict[str, Any]) -> str:
-        question = {"digest": self.digest, "reply": asked}
-        kept = self._cache.get(question) if self._cache else None
+        kept = self._kept_reply(asked)
         if kept is not None:
-            return str(kept)
+            return kept
         answer = self._post("chat/completions" if self._address.chat else "completions", asked)
         try:
             choice = answer["choices"][0]
@@ -160,8 +164,13 @@ class Endpoint:
         except (KeyError, TypeError, IndexError):
             raise Unavailable(f"{self.name} gave an answer without text") from None
         if self._cache is not None:
-            self._cache.put(question, text)
+            self._cache.put({"digest": self.digest, "reply": asked}, text)
         return text
+
+    def estimate_replies(self, prompt: str, count: int, seed: int) -> Estimate:
+        """What is not in the cache."""
+        missing = sum(self._kept_reply(self._asked(prompt, seed + index)) is None for index in range(count))
+        return Estimate(missing, missing * (len(prompt) // _LETTERS_PER_TOKEN + 1 + _REPLY_TOKENS))
 
     def estimate(self, prompt: str, texts: Sequence[str]) -> Estimate:
         """What is not in the cache."""

@@ -164,6 +164,11 @@ class Local:
         given, some = len(self._prompt(prompt)), texts[:64]
         return Estimate(0, sum(given + len(self._codes(text)) for text in some) * len(texts) // len(some))
 
+    def estimate_replies(self, prompt: str, count: int, seed: int) -> Estimate:
+        """Nothing is asked of anybody; what is read and written."""
+        del seed
+        return Estimate(0, count * (len(prompt) + _REPLY_TOKENS))
+
     def close(self) -> None:
         """Nothing is open."""
 

@@ -66,6 +66,11 @@ class Own:
         """Nothing is asked of anybody; tokens are bytes."""
         return Estimate(0, sum(len(prompt) + 1 + len(text) for text in texts))
 
+    def estimate_replies(self, prompt: str, count: int, seed: int) -> Estimate:
+        """Nothing is asked of anybody; what is read and written."""
+        del seed
+        return Estimate(0, count * (len(prompt) + _REPLY_LETTERS))
+
     def close(self) -> None:
         """Close what the model is read from."""
         self._let_go()
