@@ -11,7 +11,7 @@ import pytest
 from tests.unit.app.handed import AFFILIATE, Hands, T
 from tests.unit.app.test_violations import USE, cheat
 from troth.app import claims, logs, proofs, releases, verifying
-from troth.app.decisions import HomeGate, open_gate
+from troth.app.decisions import open_gate
 from troth.app.violations import Shown
 from troth.core.disclosure import Disclosure, Party
 from troth.core.entries import Act
@@ -79,16 +79,13 @@ def test_a_member_shows_what_was_passed_over_from_files_alone(files: Files) -> N
             files.show(release, *files.of_member(release, member))
 
 
-def test_a_member_shows_a_row_that_their_history_denies_from_files_alone(
-    files: Files, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_member_shows_a_row_that_their_history_denies_from_files_alone(files: Files) -> None:
     home = files.hands.home
     home.append([Choose("ann", "training", on=False, at=20)])
     head = home.position
     gate = open_gate(home, USE, T, head - 1)
-    members = open_gate(home, USE, T, head).members
+    gate.people = open_gate(home, USE, T, head).people
     gate.question = replace(gate.question, position=head)
-    monkeypatch.setattr(HomeGate, "members", members)
     releases.build_from(home, gate, files.folder / "wrong", name="wrong")
     proof, openings = files.of_member("wrong", "ann")
     assert files.show("wrong", proof, openings).violation.kind == "denied"
