@@ -22,6 +22,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
+import ibis
+
 from bench import scale_data
 from bench.gate_run import AT, USE
 from bench.measure import in_process, machine, peak_gib
@@ -105,7 +107,7 @@ def one(asked: dict[str, Any]) -> dict[str, Any]:
     from troth.gate.gate import Gate, open_records, summarise
     from troth.gate.plan import decided
 
-    files = scale_data.files(Path(asked["folder"]), max(asked["sizes"]), asked["members"])
+    files = scale_data.files(Path(asked["folder"]), max(asked["sizes"]), asked["table_members"])
     with tempfile.TemporaryDirectory(dir=asked["folder"]) as private:
         engine = asked["engine"]
         gate = Gate(
@@ -114,9 +116,8 @@ def one(asked: dict[str, Any]) -> dict[str, Any]:
 
         def records_of(size: int) -> Any:  # noqa: ANN401 - Ibis has no types
             some = files[: -(-size // scale_data.ROWS)]
-            if engine == "spark":
-                return open_records(spark.read_parquet(some, 2, asked["memory"]))
-            return open_records(duck.read_parquet(some, 2, asked["memory"]))
+            read = spark.read_parquet if engine == "spark" else duck.read_parquet
+            return _fewer(open_records(read(some, 2, asked["memory"])), asked)
 
         found: dict[str, Any] = {"engine": engine, "members": asked["members"], "runs": []}
         started, cpu = time.monotonic(), _cpu()
@@ -135,6 +136,19 @@ def one(asked: dict[str, Any]) -> dict[str, Any]:
     return found
 
 
+def _fewer(records: Any, asked: dict[str, Any]) -> Any:  # noqa: ANN401 - Ibis has no types
+    """The records of a table of more members, told among fewer: by the last digits of their numbers."""
+    if asked["members"] == asked["table_members"]:
+        return records
+    digits = len(str(asked["members"] - 1))
+    kept = "m" + "0" * (10 - digits)
+
+    def name(one: Any) -> Any:  # noqa: ANN401 - the same
+        return ibis.literal(kept).concat(one.right(digits))
+
+    return records.mutate(author=name(records.author), addressees=ibis.array([name(records.addressees[0])]))
+
+
 def _cpu() -> float:
     """CPU seconds of this process and of its children that have ended."""
     return sum(
@@ -146,6 +160,7 @@ def _cpu() -> float:
 def grow(asked: argparse.Namespace) -> dict[str, Any]:
     """DuckDB, each size in the same process after one fold."""
     common = {"folder": str(asked.folder), "members": asked.members, "memory": asked.memory}
+    common["table_members"] = asked.table_members or asked.members
     found = in_process("bench.scale", run="one", engine="duckdb", sizes=asked.sizes, **common)
     first, last = found["runs"][0], found["runs"][-1]
     found["ratio"] = last["seconds"] / first["seconds"]
@@ -157,6 +172,7 @@ def grow(asked: argparse.Namespace) -> dict[str, Any]:
 def spark(asked: argparse.Namespace) -> dict[str, Any]:
     """Spark local[2], then DuckDB with the same tables."""
     common = {"folder": str(asked.folder), "members": asked.members, "memory": asked.memory}
+    common["table_members"] = asked.table_members or asked.members
     found = {
         engine: in_process("bench.scale", run="one", engine=engine, sizes=asked.sizes, **common)
         for engine in ("spark", "duckdb")
@@ -248,6 +264,7 @@ def main() -> None:
     parser.add_argument(
         "--sizes", type=lambda text: [int(one) for one in text.split(",")], default=[10_000_000, 100_000_000]
     )
+    parser.add_argument("--table-members", type=int, help="Of a table that is there: told among --members.")
     parser.add_argument("--memory", default="4GB")
     parser.add_argument("--shares", type=_numbers(float), default=[0.001])
     parser.add_argument("--setting", default=bulk.history.SETTING)

@@ -1,7 +1,6 @@
-"""Dagster: a release for each day as an asset, with its counts as metadata."""
+"""Dagster: a release for each day as an asset."""
 
-from __future__ import annotations
-
+# Without `from __future__ import annotations`: Dagster reads annotations when an asset is defined.
 import os
 
 import dagster as dg

@@ -15,6 +15,7 @@ settings.register_profile("dev", deadline=None, database=None)
 settings.register_profile("ci", deadline=None, database=None, derandomize=True, print_blob=True)
 settings.load_profile("ci" if os.environ.get("CI") or everything_is_required() else "dev")
 
+TABLE_PACKAGES = ("adbc_driver_postgresql", "deltalake", "fsspec", "pyiceberg")
 HF_PACKAGES = ("datasets", "peft", "torch", "transformers")
 
 
@@ -34,7 +35,8 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
     if item.get_closest_marker("needs_spark"):
         require(importlib.util.find_spec("pyspark") and shutil.which("java"), "the spark extra and Java")
     if item.get_closest_marker("needs_tables"):
-        require(importlib.util.find_spec("deltalake"), "the tables extra")
+        absent = [name for name in TABLE_PACKAGES if importlib.util.find_spec(name) is None]
+        require(not absent, f"the tables extra ({', '.join(absent)})")
     if item.get_closest_marker("needs_hf"):
         absent = [name for name in HF_PACKAGES if importlib.util.find_spec(name) is None]
         require(not absent, f"the hf extra ({', '.join(absent)})")

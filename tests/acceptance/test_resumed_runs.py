@@ -80,7 +80,7 @@ def killed_until_done(act: Callable[[Path, Use, int], None], path: Path, world: 
         wanted = PARTS if late else min(before + drawn.randrange(4), PARTS - 1)
         process = SPAWN.Process(target=act, args=arguments)
         process.start()
-        deadline = time.monotonic() + 300
+        deadline = time.monotonic() + 1200
         while len(finished(path)) < wanted and process.is_alive():
             assert time.monotonic() < deadline
             time.sleep(0.001)

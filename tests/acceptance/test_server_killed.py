@@ -9,6 +9,7 @@ import sys
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, Self
 
@@ -56,7 +57,13 @@ class Pressing:
             one.join()
 
     def _press(self, who: int) -> None:
-        clients = [Client(address, self._token, tries=1) for address in self._addresses]
+        with ExitStack() as stack:
+            clients = [
+                stack.enter_context(Client(address, self._token, tries=1)) for address in self._addresses
+            ]
+            self._go_on(who, clients)
+
+    def _go_on(self, who: int, clients: list[Client]) -> None:
         for number in itertools.count():
             key = f"k-{who}-{number}"
             at = f"2026-01-01T00:00:{number % 60:02}Z"

@@ -19,12 +19,12 @@ from troth.app import streams
 from troth.intake import kafka
 
 streams.BATCH = 40
-take, first = kafka.Stream.take, []
+take, first, moment = kafka.Stream.take, [], float(sys.argv.pop(1))
 
 def taking(*arguments):
     if not first:
         first.append(True)
-        kill = threading.Timer(float(sys.argv.pop(1)), os.kill, (os.getpid(), signal.SIGKILL))
+        kill = threading.Timer(moment, os.kill, (os.getpid(), signal.SIGKILL))
         kill.daemon = True
         kill.start()
     return take(*arguments)
@@ -52,8 +52,9 @@ def test_killed_twenty_times(tmp_path: Path) -> None:
         for _ in range(KILLS):
             moment = str(drawn.uniform(0.1, 2.0))
             ended = subprocess.run(
-                [sys.executable, "-c", _KILLED, moment, *command], capture_output=True, check=False
+                [sys.executable, "-c", _KILLED, moment, *command], capture_output=True, text=True, check=False
             )
+            assert ended.returncode in {0, -9}, ended.stderr
             killed += ended.returncode == -9
         last = subprocess.run([*PROGRAM, *command], capture_output=True, text=True, check=True)
     taken = json.loads(last.stdout)

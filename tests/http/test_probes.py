@@ -173,7 +173,7 @@ def test_bombs_and_floods_are_cut_short(prepared: Path, tmp_path: Path) -> None:
     import shutil
 
     shutil.copytree(prepared, tmp_path / "home")
-    with served(tmp_path / "home", max_body=100_000, page_rate=0.5, token_rate=1.0) as small:
+    with served(tmp_path / "home", max_body=100_000, page_rate=0.01, token_rate=0.01) as small:
         header = small.token()
         bomb = gzip.compress(b"[" * 5_000_000)
         answer = small.client.post(
@@ -247,7 +247,7 @@ def test_no_pattern_takes_long_over_what_was_made_to_make_it(site: Site) -> None
         answer = site.post("/operator/terms/what-if", text=evil, use=evil)
         assert answer.status_code in (200, 400)
     # A hundred and fifty requests; one bad pattern alone would take minutes.
-    assert time.process_time() - started < 20
+    assert time.process_time() - started < 60
 
 
 def test_a_lone_surrogate_spoils_nothing_for_others(site: Site) -> None:

@@ -40,8 +40,8 @@ def check_kept(chunk: int, folder: Path) -> None:
         followed = follow(drawn, folder / str(number))
         advanced, moved = advanced + followed[0], moved + followed[1]
     # Else only the first fold was tested; or no day ever passed between two of them.
-    assert advanced >= CROWDS
-    assert moved >= CROWDS // 2
+    assert advanced >= CROWDS // 2
+    assert moved
 
 
 def follow(drawn: Crowd, folder: Path) -> tuple[int, int]:

@@ -36,7 +36,7 @@ class LedgerPeople:
         with self._home.reading() as ledger:
             for subject, entries in ledger.histories(self.position):
                 if subject not in joined:
-                    yield subject, _of_members(entries)
+                    yield subject, ledger.with_lost(_of_members(entries))
         yield from joined.items()
 
     def some(self, subjects: Iterable[str]) -> Iterator[tuple[str, History]]:
@@ -47,7 +47,7 @@ class LedgerPeople:
             for subject in asked:
                 history = joined[subject] if subject in joined else ledger.history(subject, self.position)
                 if history:
-                    yield subject, _of_members(history)
+                    yield subject, ledger.with_lost(_of_members(history))
 
     def consents(self, start: int = 0) -> Iterator[Consent]:
         """See ``People``."""

@@ -106,7 +106,8 @@ class HomeGate:
         key = (named, stamps_of(self._home, source))
         if key not in self._prepared:
             records = self.records(source)
-            self._prepared = {key: (records, self._small_side(records))}
+            with duck.damage_named(files_of(self._home, source), own=source is None):
+                self._prepared = {key: (records, self._small_side(records))}
         return self._prepared[key]
 
     def _small_side(self, records: ir.Table) -> SmallSide:
@@ -132,7 +133,8 @@ class HomeGate:
     def records(self, source: Source | None = None) -> ir.Table:
         """The records of a source, or the home's own, as the gate reads them."""
         found = records_of(self._home) if source is None else bound(self._home, source)
-        return open_records(found, self._home.config.engine)
+        called = str(source) if isinstance(source, str | Path) else None
+        return open_records(found, self._home.config.engine, called)
 
 
 def open_gate(

@@ -7,12 +7,11 @@ import os
 import secrets
 from collections.abc import Mapping, Sequence
 
-from troth.app import importing
+from troth.app import importing, stored
 from troth.app.home import Home, instant_or_now
 from troth.core.errors import BadInput
 from troth.core.values import format_instant
 from troth.core.written import Json
-from troth.intake.deleting import delete_records
 
 
 def take_records(home: Home, records: Sequence[Mapping[str, object]]) -> dict[str, Json]:
@@ -51,7 +50,7 @@ def take_deletions(home: Home, deletions: Sequence[Mapping[str, object]]) -> dic
                 remedy='write {"id": "m1", "deleted_at": "2025-01-21T00:00:00Z"}',
             )
         wanted[name] = instant_or_now(at)
-    found = delete_records(home.records_path, wanted) if wanted else 0
+    found = stored.delete(home, wanted)
     return {
         "asked": len(wanted),
         "found": found,

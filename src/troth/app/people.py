@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import difflib
 from pathlib import Path
+from typing import Final
 
 from troth.app import folds, holds
 from troth.app.home import Home, instant_or_now
@@ -12,6 +14,9 @@ from troth.core.identity import accounts_of, joins_of
 from troth.intake.subjects import read_subjects
 from troth.ledger.accounts import Accounts
 from troth.ledger.store import Receipt, clock
+
+_SAME_START: Final = 1
+"""Letters that a misspelt name shares with the right one, at least."""
 
 
 def import_subjects(home: Home, path: Path, *, dry_run: bool = False) -> tuple[int, int]:
@@ -45,6 +50,21 @@ def _says_something_new(event: Attributes, before: list[Attributes]) -> bool:
     same_since = [dict(old.named) for old in before if old.since == event.since]
     holding = {name: value for named in same_since for name, value in named.items()}
     return not same_since or any(name not in holding or holding[name] != value for name, value in event.named)
+
+
+def unknown(home: Home, subject: str) -> list[str] | None:
+    """Whether the ledger knows no attributes of a member: then names like it, if there are any; else None."""
+    with home.reading() as ledger:
+        if any(isinstance(event, Attributes) for _, event in ledger.history(subject)):
+            return None
+        alike = ledger.subjects_like(subject[:_SAME_START])
+    by_form = {_form(one): one for one in alike if one != subject}
+    near = difflib.get_close_matches(_form(subject), by_form, n=2, cutoff=0.8)
+    return [by_form[one] for one in near]
+
+
+def _form(name: str) -> str:
+    return "".join(name.split()).casefold()
 
 
 def erase(home: Home, subject: str, at: int | str | None, *, bodies: bool = False) -> tuple[Receipt, int]:

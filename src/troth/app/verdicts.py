@@ -33,7 +33,6 @@ from troth.app.home import Home
 from troth.app.outside import VERDICT_COLUMNS
 from troth.core.errors import BadInput, Conflict, Place
 from troth.core.values import Use, format_instant
-from troth.core.written import Json
 from troth.gate import rowfilter, sinks
 from troth.gate.addresses import Objects, Postgres, is_address, read_address
 from troth.gate.duck import PLACE, batches
@@ -67,7 +66,7 @@ class Synced:
     Where the whole table is made, deciding is part of writing: one stream.
     """
 
-    def as_json(self) -> dict[str, Json]:
+    def as_json(self) -> dict[str, object]:
         """The JSON of ``troth verdicts sync``."""
         return {
             "target": self.target,

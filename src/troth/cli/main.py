@@ -46,6 +46,7 @@ _COMMANDS: Final = {
     "backup": ("troth.cli.upkeep:backup", "Copy the home while it is in use."),
     "restore": ("troth.cli.upkeep:restore", "Make a home of a copy."),
     "import": ("troth.cli.imports:import_", "Records in: mail, tables."),
+    "records": ("troth.cli.stored:records", "Imported records: show, correct, delete."),
     "decide": ("troth.cli.decide:decide", "Which records one use may have, and why not."),
     "explain": ("troth.cli.decide:explain", "One record: every party, every reason, every clause."),
     "check": ("troth.cli.decide:check", "A gate for pipelines: may the rows of a data set be used?"),

@@ -11,7 +11,7 @@ import click
 from troth.app import home as homes
 from troth.app import people
 from troth.cli.output import TEXT, as_json, at_option, count, print_json, print_table
-from troth.core.events import Choose, Consent, Event, Objection, Withdraw
+from troth.core.events import Choose, Consent, Event, Objection, Withdraw, subject_of
 from troth.core.values import check_category, check_purpose, check_recipient
 from troth.core.written import write_event
 
@@ -215,7 +215,9 @@ def erase(path: str, subject: str, at: str | None, bodies: bool, yes: bool, json
     if bodies and not yes:
         click.confirm("erased bodies cannot be brought back. Erase them?", abort=True, err=True)
     home = homes.open_home(path)
+    doubt = _doubt(home, subject)
     receipt, erased = people.erase(home, subject, at, bodies=bodies)
+    _say_doubts([doubt])
     touched: list[dict[str, Any]] = []
     if (home.path / "models").is_dir():
         from troth.app import unlearning
@@ -234,6 +236,7 @@ def erase(path: str, subject: str, at: str | None, bodies: bool, yes: bool, json
 
 def _append(path: str, events: Sequence[Event], json_: bool) -> None:
     home = homes.open_home(path)
+    doubts = [_doubt(home, subject or "") for subject in dict.fromkeys(map(subject_of, events))]
     receipts: list[dict[str, Any]]
     if not (home.path / "models").is_dir():  # so that the command stays quick where there are none
         receipts, touched = [receipt.as_json() for receipt in home.append(events)], []
@@ -243,12 +246,27 @@ def _append(path: str, events: Sequence[Event], json_: bool) -> None:
         answer = unlearning.record_and_honour(home, events)
         receipts, touched = answer["receipts"], answer["models"]
     opened = _recall(home)
+    _say_doubts(doubts)
     if json_:
         print_json([{**one, "models": touched} for one in receipts] if touched else receipts)
         return
     click.echo(f"recorded at {count(receipts[-1]['position'])}")
     _say_touched(touched)
     _say_recalls(opened)
+
+
+def _doubt(home: homes.Home, subject: str) -> str | None:
+    """What to say where nothing tells who a member is: what is recorded of a misspelt name helps nobody."""
+    near = people.unknown(home, subject)
+    if near is None:
+        return None
+    hint = f"; did you mean {' or '.join(map(repr, near))}?" if near else ""
+    return f"note: no attributes of {subject!r} are known here; recorded all the same{hint}"
+
+
+def _say_doubts(doubts: Sequence[str | None]) -> None:
+    for doubt in filter(None, doubts):
+        click.echo(doubt, err=True)
 
 
 def _recall(home: homes.Home) -> int:

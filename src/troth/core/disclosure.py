@@ -239,6 +239,8 @@ def _read(data: bytes, findings: Findings, where: str) -> Receipt | None:
 def check_link(one: Receipt, findings: Findings, where: str, *, is_last: bool) -> None:
     """What one receipt says by itself; all but the ``is_last`` of a chain have to be countersigned."""
     said = one.said
+    if set(said.sender.keys) & set(said.recipient.keys):
+        findings.error("one key stands for both sides: a single signature would count as two", where)
     if not one.by_sender:
         findings.error(f"{said.sender.name} has not signed it, or it was altered", where)
     if not one.by_recipient:

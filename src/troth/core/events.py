@@ -119,10 +119,15 @@ class Objection:
 
 @dataclass(frozen=True, slots=True)
 class Erase:
-    """A member's erasure."""
+    """A member's erasure.
+
+    ``words_lost`` is never written: the ledger says so of an erasure with which bodies of the member's earlier
+    entries went for good. It holds at every instant, since what they had refused by then is no longer known.
+    """
 
     subject: str
     at: int
+    words_lost: bool = False
 
 
 @dataclass(frozen=True, slots=True)

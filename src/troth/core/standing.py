@@ -218,7 +218,8 @@ class Standing:
     def is_erased(self) -> bool:
         """An erasure, or the status ``erased``, holds at T."""
         return self.attribute("status", self.now) == "erased" or any(
-            isinstance(event, Erase) and event.at <= self.now for _, event in self._history
+            isinstance(event, Erase) and (event.at <= self.now or event.words_lost)
+            for _, event in self._history
         )
 
     # documents

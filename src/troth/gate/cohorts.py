@@ -6,6 +6,9 @@ members with equal sketches get equal verdicts for records that stand at the sam
 instants. So a *cohort* is a sketch and a place between the member's own instants; a member passes through
 one cohort after another (*spans*), and each cohort has *windows* of ``created_at`` with one code each.
 
+Most members share even their instants with others: they joined on the same day, come of age on the same day. All
+cohorts that they pass through are put together to one, so that such a member has a single span.
+
 The codes come from the reference decision, asked once per cohort, window and class of categories.
 """
 
@@ -48,6 +51,24 @@ _Part: TypeAlias = tuple[int, bool, tuple[object, ...]]
 _Sketch: TypeAlias = tuple[tuple[object, ...], list[int]]
 """The shape of a history, and the instants that records are compared with, ascending."""
 
+_Window: TypeAlias = tuple[int, int, int]
+"""Start, stop and code."""
+
+_LIVES: Final = 1 << 18
+"""Of at most so many histories with all their instants it is remembered whether somebody else has the same."""
+
+
+@dataclass(slots=True)
+class _Life:
+    """All cohorts that a member passes through, each from one instant of the member's to the next.
+
+    ``whole`` is the cohort that stands for all of them, once a second member was found with the same.
+    """
+
+    cohorts: tuple[int, ...]
+    edges: tuple[int, ...]
+    whole: int | None = None
+
 
 @dataclass(slots=True)
 class _Cells:
@@ -86,6 +107,8 @@ class Cohorts:
         self.breaks = [one for one in world.breaks if first < one <= world.now]
         self._ids: dict[tuple[object, ...], int] = {}
         self._cells: list[_Cells] = []
+        self._lives: dict[tuple[int, ...], _Life] = {}
+        self._whole: dict[int, _Life] = {}
         self._sketcher = _Sketcher(world)
 
     def spans(self, members: Iterable[tuple[str, History]]) -> Iterator[tuple[str, int, int, int]]:
@@ -97,11 +120,19 @@ class Cohorts:
             shape, instants = sketch
             below = bisect_right(instants, self.first)
             inside = [one for one in instants[below:] if one <= self.world.now]
-            edges = [EARLIEST, *inside, LATEST]
+            first = self._cohort((shape, below))
+            life = self._lives.get((first, *inside))
+            if life is not None:
+                if life.whole is None:
+                    life.whole = self._put_together(life)
+                yield subject, EARLIEST, LATEST, self.number + life.whole
+                continue
+            edges = (EARLIEST, *inside, LATEST)
+            cohorts = (first, *(self._cohort((shape, below + index)) for index in range(1, len(inside) + 1)))
+            if len(self._lives) < _LIVES:
+                self._lives[first, *inside] = _Life(cohorts, edges)
             standing = Standing(self.world.known, history, self.world.now)
-            for index in range(len(inside) + 1):
-                start, stop = edges[index], edges[index + 1]
-                cohort = self._cohort((shape, below + index))
+            for cohort, start, stop in zip(cohorts, edges, edges[1:], strict=False):
                 self._fill(cohort, standing, max(start, self.first), stop)
                 yield subject, start, stop, self.number + cohort
 
@@ -113,21 +144,44 @@ class Cohorts:
         """
         return self._sketcher.due(history)
 
+    def _put_together(self, life: _Life) -> int:
+        """The number of a cohort that has all windows of a life."""
+        if len(life.cohorts) == 1:
+            return life.cohorts[0]
+        self._whole[len(self._cells)] = life
+        self._cells.append(_Cells(timeless=self._cells[life.cohorts[0]].timeless))
+        return len(self._cells) - 1
+
     def windows(self) -> Iterator[tuple[int, int, int, int, int]]:
         """Rows (cohort, class, start, stop, code), adjacent windows of one code merged."""
-        # Before the first record there is no window: one that turns up there meanwhile is a gap, not a guess.
-        edges = [self.first, *self.breaks, LATEST]
         for cohort, cells in enumerate(self._cells):
             for kind in range(len(self.category_sets)):
                 if cells.timeless is not None:
                     yield self.number + cohort, kind, EARLIEST, EARLIEST + 1, cells.timeless[kind]
-                codes = {index: codes[kind] for index, codes in cells.codes.items()}
-                for low, high in _runs(codes):
-                    yield self.number + cohort, kind, edges[low], edges[high + 1], codes[low]
+                for start, stop, code in self._of(cohort, kind):
+                    yield self.number + cohort, kind, start, stop, code
+
+    def _of(self, cohort: int, kind: int) -> Iterator[_Window]:
+        life = self._whole.get(cohort)
+        if life is not None:
+            return _merged(
+                (max(start, since), min(stop, until), code)
+                for one, since, until in zip(life.cohorts, life.edges, life.edges[1:], strict=False)
+                for start, stop, code in self._of(one, kind)
+            )
+        # Before the first record there is no window: one that turns up there meanwhile is a gap, not a guess.
+        edges = [self.first, *self.breaks, LATEST]
+        codes = self._cells[cohort].codes
+        return _merged((edges[index], edges[index + 1], codes[index][kind]) for index in sorted(codes))
 
     @property
     def count(self) -> int:
-        """How many cohorts there are by now, those before the first of these included."""
+        """How many cohorts there are by now, those before the first of these included; none that was put together."""
+        return self.number + len(self._cells) - len(self._whole)
+
+    @property
+    def end(self) -> int:
+        """The number that no cohort has yet: where the next ones begin."""
         return self.number + len(self._cells)
 
     def _cohort(self, key: tuple[object, ...]) -> int:
@@ -158,19 +212,20 @@ class Cohorts:
         )
 
 
-def _runs(codes: dict[int, int]) -> Iterator[tuple[int, int]]:
-    """The maximal runs [low, high] of neighbouring intervals with one code."""
-    low: int | None = None
-    previous = 0
-    for index in sorted(codes):
-        if low is None:
-            low = index
-        elif index != previous + 1 or codes[index] != codes[low]:
-            yield low, previous
-            low = index
-        previous = index
-    if low is not None:
-        yield low, previous
+def _merged(windows: Iterable[_Window]) -> Iterator[_Window]:
+    """Ascending windows without the empty ones, neighbours of one code in one."""
+    waiting: _Window | None = None
+    for start, stop, code in windows:
+        if start >= stop:
+            continue
+        if waiting is not None and (waiting[1], waiting[2]) == (start, code):
+            waiting = (waiting[0], stop, code)
+            continue
+        if waiting is not None:
+            yield waiting
+        waiting = (start, stop, code)
+    if waiting is not None:
+        yield waiting
 
 
 class _Sketcher:
@@ -198,7 +253,7 @@ class _Sketcher:
                         born = (event.since, position, value)
             elif isinstance(event, Notice):
                 parts += self._told(event)
-            elif event.at <= now:
+            elif event.at <= now or (isinstance(event, Erase) and event.words_lost):
                 parts += self._part(event, consents)
         if not joined:
             return None

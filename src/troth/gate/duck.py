@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import glob
 import weakref
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 from typing import Final
@@ -14,9 +15,10 @@ import ibis
 import ibis.expr.types as ir
 import pyarrow as pa
 import pyarrow.dataset as ds
+import pyarrow.parquet as pq
 from ibis.backends.duckdb import Backend
 
-from troth.core.errors import BadInput, Place, TrothError, Unavailable
+from troth.core.errors import BadInput, Corrupt, Place, TrothError, Unavailable
 from troth.gate import spark
 from troth.gate.sources import parquet_files
 from troth.gate.tables import Copy, Pinned
@@ -80,6 +82,7 @@ PLACE: Final = "place"
 """The column that ``numbered`` adds: an integer that no two rows share."""
 
 _ROWS_PER_FILE: Final = 40  # bits
+_GET_ANEW: Final = "get the file anew"
 
 
 def numbered(
@@ -127,11 +130,45 @@ def batches(table: ir.Table, rows: int) -> Iterator[pa.RecordBatch]:
     yield from backend.con.sql(backend.compile(table)).to_arrow_reader(rows)
 
 
+@contextmanager
+def damage_named(files: Iterable[Path], *, own: bool) -> Iterator[None]:
+    """Name the file, where an error of the engine comes from a damaged one.
+
+    Args:
+        files: what was read.
+        own: whether they are a home's own (then a backup helps), or somebody's input.
+
+    Raises:
+        BadInput: an input is damaged.
+        Corrupt: a file of the home is damaged.
+    """
+    try:
+        yield
+    except duckdb.Error as error:
+        for file in files:
+            if _is_damaged(file):
+                kind, remedy = (
+                    (Corrupt, "restore the records from a backup") if own else (BadInput, _GET_ANEW)
+                )
+                raise kind("this Parquet file is damaged", place=Place(str(file)), remedy=remedy) from None
+        raise error from None
+
+
+def _is_damaged(file: Path) -> bool:
+    try:
+        with pq.ParquetFile(file) as parquet:
+            for _ in parquet.iter_batches():
+                pass
+    except (pa.ArrowException, OSError):
+        return True
+    return False
+
+
 def _explained(path: str, error: duckdb.Error) -> TrothError:
     """What an engine's error on reading files means to a user."""
     text = str(error).splitlines()[0]
     if "No files found" in text:
         return BadInput("no file matches", place=Place(path), remedy="check the path or pattern")
     if "IO Error" in text or "Invalid Input" in text:
-        return BadInput(f"is no Parquet that can be read: {text}", place=Place(path))
+        return BadInput(f"is no Parquet that can be read: {text}", place=Place(path), remedy=_GET_ANEW)
     return Unavailable(text, place=Place(path))

@@ -20,7 +20,7 @@ import ibis.expr.types as ir
 import pyarrow as pa
 
 from troth.core.decide import combination
-from troth.core.errors import BadInput
+from troth.core.errors import BadInput, Place
 from troth.core.reasons import VERDICTS, Reason, first_of, from_bits, verdict_of
 from troth.core.standing import Known
 from troth.core.values import FIRST_INSTANT, Use, any_covers_any, check_instant, topic_category
@@ -311,33 +311,42 @@ class _Kinds:
         return cls(in_memory(rows, KINDS), sets, signatures)
 
 
-def open_records(source: Source, engine: str = DUCKDB) -> ir.Table:
+def open_records(source: Source, engine: str = DUCKDB, called: str | None = None) -> ir.Table:
     """A table of records as Ibis sees it, columns checked, instants as integer microseconds.
 
     Args:
         source: an Ibis table, a Spark frame, an Arrow table or reader, or a path or pattern of Parquet files.
         engine: what reads tables that do not come with an engine of their own.
+        called: what errors call the table; None: its path, if it has one.
 
     Raises:
         BadInput: a column is missing or of another type.
     """
     table = _on_engine(source, engine)
+    place = Place(called or (str(source) if isinstance(source, str | Path) else "records"))
     missing = [name for name in _REQUIRED if name not in table.columns]
     if missing:
         raise BadInput(
             f"the records have no column {', '.join(missing)}; they have {', '.join(table.columns)}",
+            place=place,
             remedy="name the columns as the documentation says, or import the table with a mapping",
         )
     schema = table.schema()
-    return table.mutate(
-        id=_text(table, "id", schema),
-        category=_text(table, "category", schema),
-        created_at=_instant(table, "created_at", schema),
-        deleted_at=_instant(table, "deleted_at", schema),
-        author=_text(table, "author", schema).nullif(""),
-        addressees=_texts(table, "addressees", schema),
-        topics=_texts(table, "topics", schema),
-    )
+    try:
+        return table.mutate(
+            id=_text(table, "id", schema),
+            category=_text(table, "category", schema),
+            created_at=_instant(table, "created_at", schema),
+            deleted_at=_instant(table, "deleted_at", schema),
+            author=_text(table, "author", schema).nullif(""),
+            addressees=_texts(table, "addressees", schema),
+            topics=_texts(table, "topics", schema),
+        )
+    except BadInput as error:
+        remedy = (
+            "write the column with that type; one that holds nothing may have the type null, or be left out"
+        )
+        raise BadInput(error.message, place=place, remedy=remedy) from None
 
 
 def _on_engine(source: Source, engine: str) -> ir.Table:

@@ -272,7 +272,7 @@ class Kept:
                     yield from cohorts.spans([(subject, history)])
 
             spans = self._write(f"spans-{number}", SPANS, in_batches(rows(), SPANS))
-        return _Fold(spans, due_name, in_memory(cohorts.windows(), WINDOWS), cohorts.count, counted)
+        return _Fold(spans, due_name, in_memory(cohorts.windows(), WINDOWS), cohorts.end, counted)
 
     def _replaced(self, name: str, schema: pa.Schema, before: str, made: str, names: set[str]) -> str:
         """The changes so far without those of some members, and the new ones; who has no row now, with nulls."""

@@ -14,6 +14,7 @@ from typing import Final
 import ibis
 import ibis.expr.types as ir
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from troth.core.errors import BadInput
 from troth.core.reasons import DENIALS, Reason
@@ -41,6 +42,9 @@ ANSWERS: Final = (
 
 KEY_SIGNS: Final = ("\x1f", "\x1e")
 """What stands between the topics and after the category in ``kind_key``; neither holds these itself."""
+
+_SPELLED_KINDS: Final = 8
+"""So many categories are told apart by comparing; more of them, or topics, are joined."""
 
 # Prefixes of the plan's own columns, so that a table of the user's cannot collide with them.
 _P: Final = "__troth_"
@@ -119,7 +123,7 @@ def allowed(records: ir.Table, small: SmallSide) -> ir.Table:
 
 def _both_allowed(parties: ir.Table, small: SmallSide) -> ir.Table:
     """Records with an author and at most one addressee who are both allowed."""
-    addressee = parties.addressees[0].fill_null("")
+    addressee = parties[f"{_P}first"]
     there = parties[f"{_P}addressees"] == 1
     parties = parties.mutate(**{f"{_P}other": ibis.ifelse(there, addressee, parties.author)})
     spans, windows = beside(small.spans, parties), ibis.memtable(small.windows)
@@ -134,26 +138,30 @@ def _both_allowed(parties: ir.Table, small: SmallSide) -> ir.Table:
     for name in ("author", f"{_P}other"):
         mine = times.view()
         t0 = parties[f"{_P}t0"]
+        alike = [] if _is_one_kind(small) else [parties[f"{_P}kind"] == mine.kind]
         parties = parties.inner_join(
-            mine,
-            [
-                parties[name] == mine.subject,
-                parties[f"{_P}kind"] == mine.kind,
-                t0 >= mine.start,
-                t0 < mine.stop,
-            ],
+            mine, [parties[name] == mine.subject, *alike, t0 >= mine.start, t0 < mine.stop]
         ).select(*(parties[column] for column in parties.columns))
     return parties
 
 
+def _is_one_kind(small: SmallSide) -> bool:
+    """Whether all records that are judged are of one kind, so that nothing has to be matched by it."""
+    return len(pc.unique(small.kinds["kind"])) <= 1
+
+
 def _prepare(records: ir.Table, small: SmallSide) -> ir.Table:
     """The kind, the mode, ``t0`` without nulls, and what no party needs to be judged for."""
-    kinds = ibis.memtable(small.kinds).rename(f"{_P}{{name}}")
-    keyed = records.mutate(**{f"{_P}record_key": kind_key(records, topics_matter=small.topics_matter)})
-    joined = keyed.left_join(kinds, keyed[f"{_P}record_key"] == kinds[f"{_P}key"])
-    joined = joined.drop(f"{_P}key", f"{_P}record_key")
+    # Taken out of the list at once, so that no join has to carry lists.
+    listed = records.mutate(
+        **{
+            f"{_P}count": records.addressees.length().fill_null(0),
+            f"{_P}first": records.addressees[0].fill_null(""),
+        }
+    )
+    joined = _with_kind(listed, small)
     # What the small side was not made for is not guessed: such a record is nobody's, a gap.
-    several = joined.addressees.length().fill_null(0) > 1
+    several = joined[f"{_P}count"] > 1
     unforeseen = joined[f"{_P}kind"].isnull() | (several & ~ibis.literal(small.has_wide))
     joined = joined.mutate(**{f"{_P}mode": joined[f"{_P}mode"].fill_null(ALL_PARTIES)})
     created, deleted, author = joined.created_at, joined.deleted_at, joined.author
@@ -164,7 +172,7 @@ def _prepare(records: ir.Table, small: SmallSide) -> ir.Table:
         else_=ibis.null("int32"),
     )
     addressees = ibis.ifelse(
-        joined[f"{_P}mode"] == AUTHOR_ALONE, ibis.literal(0, "int64"), joined.addressees.length().fill_null(0)
+        joined[f"{_P}mode"] == AUTHOR_ALONE, ibis.literal(0, "int64"), joined[f"{_P}count"]
     )
     prepared = joined.mutate(
         **{
@@ -178,6 +186,22 @@ def _prepare(records: ir.Table, small: SmallSide) -> ir.Table:
     )
 
 
+def _with_kind(records: ir.Table, small: SmallSide) -> ir.Table:
+    """Kind and mode of each record; both null where the small side has no such key."""
+    key = kind_key(records, topics_matter=small.topics_matter)
+    rows = small.kinds.to_pylist()
+    if len(rows) <= _SPELLED_KINDS and not small.topics_matter:
+        named = {name: ibis.null("int32") for name in ("kind", "mode")}
+        for name in named if rows else ():
+            cases = [(key == row["key"], ibis.literal(row[name], "int32")) for row in rows]
+            named[name] = ibis.cases(*cases, else_=ibis.null("int32"))
+        return records.mutate(**{f"{_P}{name}": column for name, column in named.items()})
+    kinds = ibis.memtable(small.kinds).rename(f"{_P}{{name}}")
+    keyed = records.mutate(**{f"{_P}record_key": key})
+    joined = keyed.left_join(kinds, keyed[f"{_P}record_key"] == kinds[f"{_P}key"])
+    return joined.drop(f"{_P}key", f"{_P}record_key")
+
+
 def _with_code(parties: ir.Table, small: SmallSide, subject: str, code: str) -> ir.Table:
     """Each row with the code of one of its parties; null where there is no such party."""
     spans, windows = beside(small.spans, parties).view(), ibis.memtable(small.windows).view()
@@ -186,14 +210,10 @@ def _with_code(parties: ir.Table, small: SmallSide, subject: str, code: str) -> 
         spans, [parties[subject] == spans.subject, t0 >= spans.start, t0 < spans.stop]
     ).select(*(parties[name] for name in parties.columns), **{f"{_P}cohort": spans.cohort})
     t0 = placed[f"{_P}t0"]
+    alike = [] if _is_one_kind(small) else [placed[f"{_P}kind"] == windows.kind]
     coded = placed.left_join(
         windows,
-        [
-            placed[f"{_P}cohort"] == windows.cohort,
-            placed[f"{_P}kind"] == windows.kind,
-            t0 >= windows.start,
-            t0 < windows.stop,
-        ],
+        [placed[f"{_P}cohort"] == windows.cohort, *alike, t0 >= windows.start, t0 < windows.stop],
     )
     found = ibis.ifelse(
         placed[subject].isnull(),
@@ -207,7 +227,7 @@ def _with_code(parties: ir.Table, small: SmallSide, subject: str, code: str) -> 
 def _fold_narrow(prepared: ir.Table, small: SmallSide) -> ir.Table:
     """Records with an author and at most one addressee: two look-ups side by side."""
     judged = prepared[f"{_P}alone"].isnull()
-    addressee = prepared.addressees[0].fill_null("")
+    addressee = prepared[f"{_P}first"]
     there = judged & (prepared[f"{_P}addressees"] == 1) & (addressee != prepared.author)
     nobody = ibis.null("string")
     parties = prepared.mutate(
@@ -220,7 +240,9 @@ def _fold_narrow(prepared: ir.Table, small: SmallSide) -> ir.Table:
     coded = _with_code(coded, small, f"{_P}s1", f"{_P}c1")
     first, second = coded[f"{_P}c0"], coded[f"{_P}c1"]
     pair = second.notnull()
-    ahead = ibis.ifelse(coded[f"{_P}mode"] == ANY_PARTY, _worse(first, second), _worse(second, first))
+    ahead = _worse(second, first)
+    if ANY_PARTY in small.kinds["mode"].to_pylist():
+        ahead = ibis.ifelse(coded[f"{_P}mode"] == ANY_PARTY, _worse(first, second), ahead)
     second_decides = pair & ahead
     subjects = ibis.cases(
         (first.isnull(), ibis.literal([], "array<string>")),

@@ -7,7 +7,7 @@ records reads them with their marks.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -139,6 +139,13 @@ class Marks:
         """Replace the topics that were found: by record, in any order; records without any are left out."""
         rows = [{"id": name, "topics": sorted(found[name])} for name in sorted(found) if found[name]]
         self._replace(self.topics, pa.Table.from_pylist(rows, _TOPICS))
+
+    def drop_topics(self, ids: Collection[str]) -> None:
+        """Drop what was found in some records, such as those whose words are no longer there."""
+        found = self.found_topics()
+        gone = found.keys() & set(ids)
+        if gone:
+            self.set_topics({name: topics for name, topics in found.items() if name not in gone})
 
     def _replace(self, path: Path, table: pa.Table) -> None:
         """Put a table in a file's place, whole or not at all; the same content leaves the file as it is."""

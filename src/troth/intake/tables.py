@@ -36,12 +36,24 @@ def import_table(
         DamagedInput: a file was damaged; the whole rows before the damage are imported.
         Unavailable: storage failed, or another import is writing.
     """
+    tables, how = open_tables(paths, mapping, limit)
+    meter = Meter(paths, intake.progress)
+    return intake.take(_items(tables, how, meter, intake.now))
+
+
+def open_tables(
+    paths: Sequence[Path], mapping: Path | None, limit: int = MAX_LINE_BYTES
+) -> tuple[list[Table], Mapping]:
+    """Tables of one shape, their columns checked, and which of them are which.
+
+    Raises:
+        BadInput: a path or the mapping is wrong, or a table lacks a column.
+    """
     how = standard_mapping(limit) if mapping is None else read_mapping(mapping, limit)
     tables = [Table(path, how.style) for path in paths]
     for table in tables:
         _check_columns(table, how)
-    meter = Meter(paths, intake.progress)
-    return intake.take(_items(tables, how, meter, intake.now))
+    return tables, how
 
 
 def _check_columns(table: Table, mapping: Mapping) -> None:

@@ -126,7 +126,8 @@ class Shelf:
 
     def tidy(self, path: str) -> None:
         """Remove the partial tiles that a full one has taken the place of; no harm if it fails."""
-        shutil.rmtree(self.root / f"{path}.p", ignore_errors=True)
+        with contextlib.suppress(OSError):  # closing a folder is not among what is ignored
+            shutil.rmtree(self.root / f"{path}.p", ignore_errors=True)
 
     def _folder(self, path: Path) -> int:
         """A folder's descriptor, held until ``sync``; makes the folder if need be."""
@@ -138,8 +139,10 @@ class Shelf:
         return self._folders[path]
 
     def _let_go(self) -> None:
+        # Nothing is written through these: what had to be kept, fsync has said before.
         for folder in self._folders.values():
-            os.close(folder)
+            with contextlib.suppress(OSError):
+                os.close(folder)
         self._folders.clear()
 
 

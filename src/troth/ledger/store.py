@@ -16,7 +16,7 @@ import shutil
 import sqlite3
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from itertools import groupby
 from operator import itemgetter
@@ -30,6 +30,7 @@ from troth.core.events import Consent, Erase, Event
 from troth.core.standing import Known
 from troth.ledger.appending import Batch, Group, Overlay, Receipt, StoredNames, refer
 from troth.ledger.damage import find_damage
+from troth.ledger.lost import E, marked
 
 __all__ = ["Batch", "Receipt"]  # from the module beside, for all who append
 
@@ -198,7 +199,9 @@ class Ledger:
             return
         self._connection.close()
         if self._lock is not None:
-            os.close(self._lock)
+            # Nothing is written through a lock.
+            with suppress(OSError):
+                os.close(self._lock)
             self._lock = None
 
     def __enter__(self) -> Self:
@@ -256,11 +259,22 @@ class Ledger:
             if one.what is not None and not isinstance(one.what, Act)
         ]
 
+    def subjects_like(self, start: str, most: int = 5_000) -> list[str]:
+        """Members whose names begin like this; at most so many of their entries are looked at."""
+        rows = self._select(
+            "SELECT DISTINCT subject FROM (SELECT subject FROM entries"
+            " WHERE subject IS NOT NULL AND subject >= ? AND subject < ? ORDER BY subject LIMIT ?) AS found",
+            (start, start + "\U0010ffff", most),
+        )
+        return [str(row[0]) for row in rows]
+
     def known(self, as_of: int | None = None, subjects: Iterable[str] | None = None) -> Known:
         """What is known before a position (None: now); of all members, or only of those asked for."""
         if subjects is None:
             with _collector_paused():
-                return Known(_events(self.entries(0, as_of)))
+                known = Known(_events(self.entries(0, as_of)))
+                self._mark_lost(known)
+                return known
         rows = self._select(
             "SELECT position, type, time, commitment, body FROM entries"
             " WHERE type <> 'member' AND position < ? ORDER BY position",
@@ -270,7 +284,22 @@ class Ledger:
         for subject in dict.fromkeys(subjects):
             for position, event in self.history(subject, as_of):
                 known.add(position, event)
+        self._mark_lost(known)
         return known
+
+    def with_lost(self, history: list[tuple[int, E]]) -> list[tuple[int, E]]:
+        """A member's entries with their erasures marked; see ``troth.ledger.lost``."""
+        if any(isinstance(event, Erase) for _, event in history):
+            return marked(history, self._body)
+        return history
+
+    def _mark_lost(self, known: Known) -> None:
+        for subject, history in known.members.items():
+            known.members[subject] = self.with_lost(history)
+
+    def _body(self, position: int) -> bytes | None:
+        row = self._select("SELECT body FROM entries WHERE position = ?", (position,)).fetchone()
+        return None if row is None or row[0] is None else bytes(row[0])
 
     def histories(self, stop: int) -> Iterator[tuple[str, list[tuple[int, Event]]]]:
         """Each member's entries before a position, member by member: erased ones, and who has no other, left out."""

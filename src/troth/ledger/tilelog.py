@@ -13,9 +13,10 @@ from __future__ import annotations
 import fcntl
 import json
 import os
+import sqlite3
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -212,7 +213,15 @@ class TileLog:
             Corrupt: tiles or entries are not what was signed.
         """
         with self.locked():
-            return self._publish(ledger, witnesses, progress)
+            try:
+                return self._publish(ledger, witnesses, progress)
+            except sqlite3.Error as error:
+                # Rows come as they are asked for, so reading may fail in the middle.
+                raise Unavailable(
+                    f"storage failed: {error}",
+                    place=Place("ledger"),
+                    remedy="check space, permissions and the disk, then repeat",
+                ) from None
 
     def _publish(
         self, ledger: Entries, witnesses: Witnesses | None, progress: Callable[[int, int | None], None]
@@ -396,7 +405,9 @@ class TileLog:
                     raise unavailable(path, error) from None
             yield
         finally:
-            os.close(lock)
+            # Nothing is written through a lock: the kernel lets it go, even if it says that closing failed.
+            with suppress(OSError):
+                os.close(lock)
 
     # proofs
 

@@ -22,6 +22,8 @@ PART_ROWS: Final = 4_000_000
 """A data file is closed at this many rows or a few more."""
 
 _GROUP_ROWS: Final = 8 * BATCH_ROWS
+_SYNC_BYTES: Final = 1 << 26
+"""So much of a data file goes to the disk while the rest is made."""
 
 # Only where values repeat: elsewhere a dictionary is built and thrown away. No statistics of bodies.
 _DICTIONARIES: Final = ["category", "topics.list.element"]
@@ -118,13 +120,17 @@ class DataFiles:
         if self._group:
             self._part.writer.write_table(pa.Table.from_batches(self._group))
         self._group = []
+        part = self._part
+        if part.file.size - part.synced >= _SYNC_BYTES:
+            part.synced = part.file.size
+            part.syncs.append(self._pool.submit(part.file.sync_so_far))
 
     def _end(self) -> None:
         self._flush()
         part = self._part
         part.end()
         self.files.append(File(part.name, part.file.sha256, part.rows, part.file.size))
-        self._syncs.append(self._pool.submit(_sync, part.file))
+        self._syncs.append(self._pool.submit(_sync, part))
 
     def __enter__(self) -> Self:
         return self
@@ -142,6 +148,8 @@ class Part:
         self.name = name
         self.file = file
         self.rows = 0
+        self.synced = 0
+        self.syncs: list[Future[None]] = []
         try:
             self.writer = pq.ParquetWriter(
                 file, DATA, compression="snappy", use_dictionary=_DICTIONARIES, write_statistics=_STATISTICS
@@ -168,6 +176,9 @@ class Part:
             self.file.close()
 
 
-def _sync(file: NewFile) -> None:
-    with file:
-        file.sync()
+def _sync(part: Part) -> None:
+    """The last word on a file: its earlier syncs are done, or have failed and so fail it."""
+    with part.file:
+        for sync in part.syncs:
+            sync.result()
+        part.file.sync()

@@ -127,9 +127,10 @@ def seal(  # noqa: PLR0913, PLR0917 - what a release is made of
             if make_set
             else None
         )
+        members = pool.submit(data.parties.count)
         sorted_leaves = write_leaves(folder.path, data.leaves(), pool)
         content = Content(
-            data.files, *sorted_leaves, rows=data.rows, derived=data.derived, members=data.parties.count()
+            data.files, *sorted_leaves, rows=data.rows, derived=data.derived, members=members.result()
         )
         data.wait()
         return finish(folder, release, said, content, made, signer, commit)

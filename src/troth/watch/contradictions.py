@@ -17,7 +17,7 @@ from troth.watch.tokens import tokenise
 
 _USES: Final = frozenset(("train", "license", "share", "sell", "use", "scan", "profile", "combine"))
 _OVERLAP: Final = {
-    "train": frozenset(("train",)),
+    "train": frozenset(("train", "license")),
     "share": frozenset(("share", "license")),
     "sell": frozenset(("sell",)),
     "use": frozenset(("train", "license", "scan", "profile", "share")),
@@ -81,6 +81,11 @@ def contradictions(documents: Sequence[Named]) -> list[Contradiction]:
     return list(found.values())
 
 
+def _quoted(sentence: Sentence) -> str:
+    """A sentence; an answer with its question."""
+    return f"{sentence.stem} {sentence.text}" if sentence.stem.endswith("?") else sentence.text
+
+
 def _said(named: Named) -> Iterator[_Said]:
     for sentence in named.document.sentences:
         for practice in practices(sentence):
@@ -97,8 +102,8 @@ def _opposed(permits: list[_Said], denies: list[_Said]) -> Iterator[Contradictio
                 yield Contradiction(
                     "permits-and-denies",
                     f"{yes.document.name} permits what {no.document.name} denies",
-                    (yes.document.name, yes.sentence.text),
-                    (no.document.name, no.sentence.text),
+                    (yes.document.name, _quoted(yes.sentence)),
+                    (no.document.name, _quoted(no.sentence)),
                 )
 
 
@@ -106,6 +111,9 @@ def _meet(yes: Practice, no: Practice) -> bool:
     if yes.action not in _OVERLAP[no.action]:
         return False
     mine, other = (frozenset(one.categories) - w.GENERAL_CATEGORIES for one in (yes, no))
+    if (yes.action, no.action) == ("license", "train"):
+        # A licence is for any use: it stands against a denial only where it names what the denial names.
+        return bool(mine & other)
     if other and not mine and yes.action == "train":
         # "we train on your data" beside "not on your messages": the second is the exception of the first.
         return False
@@ -165,7 +173,7 @@ def _unpermitted(said: list[list[_Said]]) -> Iterator[Contradiction]:
             yield Contradiction(
                 "practice-before-terms",
                 f"{one.document.name} speaks of training that no policy or agreement permits",
-                (one.document.name, one.sentence.text),
+                (one.document.name, _quoted(one.sentence)),
                 (", ".join(sorted(kinds & set(PERMITTING_KINDS))) or "no policy given", ""),
             )
             return

@@ -6,18 +6,28 @@ from collections.abc import Iterator
 from typing import Final
 
 from troth.core.events import Default, Setting
-from troth.core.terms import EVERYBODY, FORBIDDING_KINDS, Clause, Condition, Terms
+from troth.core.terms import (
+    EVERYBODY,
+    FORBIDDING_KINDS,
+    Audience,
+    Clause,
+    Condition,
+    Membership,
+    Terms,
+)
 from troth.watch import words as w
 from troth.watch.kinds import slug
 from troth.watch.meaning import AFFILIATE, READER, THIRD
+from troth.watch.places import places_in
 from troth.watch.practices import Practice, practices
-from troth.watch.text import Document, Sentence
+from troth.watch.text import Document, Sentence, key_of
 from troth.watch.tokens import tokenise
 
 SETTING: Final = "ai-training"
 _PURPOSES: Final = {"share": "share", "sell": "sell"}
 _RECIPIENTS: Final = {AFFILIATE: "affiliate", THIRD: "third_party"}
 _CATEGORIES: Final = {"personal": "any", "data": "any", "content": "any"}
+_OUTSIDE: Final = ("outside", "except", "except in", "excluding", "other than", "apart from", "not in")
 _MAX_QUOTE: Final = 1_000
 
 
@@ -35,27 +45,48 @@ def propose(
     A document of a kind that may not permit (an FAQ, an e-mail, a statement) gives ``forbid`` and ``limit`` only.
     Empty where nothing was read. Instants in microseconds UTC.
     """
-    clauses: dict[tuple[object, ...], Clause] = {}
+    clauses: dict[Audience, dict[tuple[object, ...], Clause]] = {}
     for sentence in document.sentences:
-        for clause in _clauses(sentence, kind):
-            clauses.setdefault(_name(clause), clause)
+        for audience, clause in _clauses(sentence, kind):
+            clauses.setdefault(audience, {}).setdefault(_name(clause), clause)
     if not clauses:
         return []
-    numbered = tuple(_numbered(clauses.values()))
-    terms = Terms(
-        document=slug(name),
-        kind=kind,
-        version=version,
-        published_at=published_at,
-        effective_at=effective_at,
-        clauses=numbered,
-        audience=EVERYBODY,
-        notice_days=notice_days,
-    )
-    if any(one.condition and one.condition.setting for one in numbered):
+    found: list[Terms | Setting] = []
+    for audience, some in sorted(clauses.items(), key=lambda one: one[0] != EVERYBODY):
+        # A document has one version for each member: what holds in some places is proposed as one of its own.
+        found.append(
+            Terms(
+                document=slug(f"{name} {_spelled(audience)}"),
+                kind=kind,
+                version=version,
+                published_at=published_at,
+                effective_at=effective_at,
+                clauses=tuple(_numbered(some.values())),
+                audience=audience,
+                notice_days=notice_days,
+            )
+        )
+    if any(one.condition and one.condition.setting for some in clauses.values() for one in some.values()):
         # On unless it is switched off: that is what an opt-out says.
-        return [terms, Setting(SETTING, (Default(EVERYBODY, True),), introduced_at=effective_at)]
-    return [terms]
+        found.append(Setting(SETTING, (Default(EVERYBODY, True),), introduced_at=effective_at))
+    return found
+
+
+def _audience(sentence: Sentence, practice: Practice) -> Audience:
+    """For whom a sentence on training holds: "members in the EU", "users outside the UK"; without a place, all."""
+    places = places_in(sentence.text) if practice.action == "train" else frozenset()
+    if not places:
+        return EVERYBODY
+    named = tuple(sorted(places))
+    outside = any(f" {words} " in f" {key_of(sentence.text)} " for words in _OUTSIDE)
+    return Audience(Membership(None, named) if outside else Membership(named))
+
+
+def _spelled(audience: Audience) -> str:
+    if audience.jurisdictions is None:
+        return ""
+    inside, outside = audience.jurisdictions.inside, audience.jurisdictions.outside
+    return f"in {' '.join(inside)}" if inside else f"outside {' '.join(outside or ())}"
 
 
 def _name(clause: Clause) -> tuple[object, ...]:
@@ -77,16 +108,16 @@ def _numbered(clauses: object) -> Iterator[Clause]:
         )
 
 
-def _clauses(sentence: Sentence, kind: str) -> Iterator[Clause]:
-    quote = f"{sentence.stem} {sentence.text}" if sentence.stem.endswith(":") else sentence.text
+def _clauses(sentence: Sentence, kind: str) -> Iterator[tuple[Audience, Clause]]:
+    quote = f"{sentence.stem} {sentence.text}" if sentence.stem.endswith((":", "?")) else sentence.text
     quote = quote[:_MAX_QUOTE]
     limit = _limit(sentence, quote)
     if limit:
-        yield limit
+        yield EVERYBODY, limit
     for practice in practices(sentence):
         clause = _clause(practice, quote)
         if clause and not (clause.effect == "permit" and kind in FORBIDDING_KINDS):
-            yield clause
+            yield _audience(sentence, practice), clause
 
 
 def _clause(practice: Practice, quote: str) -> Clause | None:

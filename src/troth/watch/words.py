@@ -182,7 +182,7 @@ _FOLK: Final = (
 )
 OWNED: Final = _set(
     "your yours their personal user users member members customer customers individuals children child student"
-    " biometric health de-identified deidentified anonymised anonymized"
+    " my biometric health de-identified deidentified anonymised anonymized"
 ) | frozenset(f"{one}{mark}" for one in _FOLK.split() for mark in ("'s", "s'"))
 SUPPLY: Final = _set(
     "provide provides provided submit submits submitted share shares shared upload uploads"

@@ -11,7 +11,7 @@ import pytest
 from tests.unit.app.handed import AFFILIATE, Hands, T
 from tests.unit.app.test_violations import USE, cheat
 from troth.app import claims, logs, proofs, releases, verifying
-from troth.app.decisions import HomeGate, open_gate
+from troth.app.decisions import open_gate
 from troth.app.violations import Shown
 from troth.core.disclosure import Disclosure, Party
 from troth.core.entries import Act
@@ -79,16 +79,13 @@ def test_a_member_shows_what_was_passed_over_from_files_alone(files: Files) -> N
             files.show(release, *files.of_member(release, member))
 
 
-def test_a_member_shows_a_row_that_their_history_denies_from_files_alone(
-    files: Files, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_member_shows_a_row_that_their_history_denies_from_files_alone(files: Files) -> None:
     home = files.hands.home
     home.append([Choose("ann", "training", on=False, at=20)])
     head = home.position
     gate = open_gate(home, USE, T, head - 1)
-    members = open_gate(home, USE, T, head).members
+    gate.people = open_gate(home, USE, T, head).people
     gate.question = replace(gate.question, position=head)
-    monkeypatch.setattr(HomeGate, "members", members)
     releases.build_from(home, gate, files.folder / "wrong", name="wrong")
     proof, openings = files.of_member("wrong", "ann")
     assert files.show("wrong", proof, openings).violation.kind == "denied"
@@ -172,6 +169,17 @@ def test_a_disclosure_that_the_log_does_not_hold_is_shown_and_one_that_it_holds_
             assert not verifying.verify(path, keys, policy=files.policy).ok
         except BadInput:
             continue
+
+
+def test_one_key_does_not_sign_for_both_sides(files: Files) -> None:
+    home = files.hands.home
+    link, _ = files.hands.give("a", AFFILIATE)
+    own = Party("operator", (public_of(load_public(home.public_key_path)),))
+    both = replace(link.receipt.said, sender=own, recipient=Party(AFFILIATE, own.keys))
+    path = files.write("both.json", seal_statement(both.write(), load_signer(home.key_path)))
+    found = verifying.verify(path, [files.hands.operator])
+    assert not found.ok
+    assert any("both sides" in one.what for one in found.findings)
 
 
 def test_a_proof_says_what_it_says_and_nothing_else(files: Files) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -11,7 +12,8 @@ import pytest
 from click.testing import CliRunner
 
 from tests.properties.worlds import World, as_table
-from troth.app import decisions, identity, longruns, people, releases, resuming
+from troth.app import decisions, identity, longruns, people, releases
+from troth.app import resuming as parts
 from troth.app.crowd import LedgerPeople
 from troth.app.home import Home
 from troth.app.resuming import Pace, Settings
@@ -22,6 +24,7 @@ from troth.core.events import Consent
 from troth.core.values import format_instant
 from troth.gate import small
 from troth.gate.small import SPANS
+from troth.release import pieces
 
 
 def test_members_in_a_stream_are_those_that_are_held(home: Home) -> None:
@@ -78,26 +81,26 @@ def test_a_release_in_parts_is_the_release(
     home: Home, world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     source, question = split(home, world), world.question
-    common = {"at": question.at, "as_of": home.position, "source": source, "name": "r1"}
+    common: dict[str, Any] = {"at": question.at, "as_of": home.position, "source": source, "name": "r1"}
     whole = releases.build(home, question.use, tmp_path / "whole", **common).sealed.manifest
     (home.sets_path / "r1").rename(tmp_path / "set")
     told: list[Pace] = []
     work = Settings(tmp_path / "work", 1, told.append)
     made: list[Path] = []
-    write = longruns.pieces.write_piece
+    resuming = False
+    write = pieces.write_piece
 
-    def dies(path: Path, *more: object) -> object:
-        if len(made) == 5:
+    def dies(path: Path, *more: Any) -> pieces.Piece:
+        if len(made) == 5 and not resuming:
             raise KeyboardInterrupt
         made.append(path)
-        return write(path, *more)  # type: ignore[arg-type]
+        return write(path, *more)
 
-    with monkeypatch.context() as patch:
-        patch.setattr(longruns.pieces, "write_piece", dies)
-        with pytest.raises(KeyboardInterrupt):
-            releases.build(home, question.use, tmp_path / "out", work=work, **common)
+    monkeypatch.setattr(pieces, "write_piece", dies)
+    with pytest.raises(KeyboardInterrupt):
+        releases.build(home, question.use, tmp_path / "out", work=work, **common)
+    resuming = True
     assert not (tmp_path / "out").exists()
-    monkeypatch.setattr(longruns.pieces, "write_piece", lambda *all_: made.append(all_[0]) or write(*all_))
     resumed = releases.build(home, question.use, tmp_path / "out", work=work, **common).sealed.manifest
     assert len(made) == len(set(made)) == 8
     for name in ("rows", "members", "row_root", "set_root", "verdicts", "all_reasons", "row_salts", "inputs"):
@@ -136,9 +139,9 @@ def test_t_position_and_id_are_those_of_the_run_that_was_begun(
 
 def test_files_are_taken_together_and_never_cut(home: Home, world: World) -> None:
     source = split(home, world)
-    parts = resuming.parts_of(home, source, 60)
-    assert [part.rows for part in parts] == [75, 75, 50]
-    assert [len(part.files) for part in parts] == [3, 3, 2]
+    found = parts.parts_of(home, source, 60)
+    assert [part.rows for part in found] == [75, 75, 50]
+    assert [len(part.files) for part in found] == [3, 3, 2]
 
 
 def test_a_plan_says_what_would_be_run(home: Home, world: World, tmp_path: Path) -> None:

@@ -11,10 +11,22 @@ import pytest
 from tests.unit.app.conftest import Making
 from troth.app import people, telling
 from troth.app.changes import reach
+from troth.core.decide import decide
 from troth.core.errors import BadInput
-from troth.core.events import Attributes, Erase, Event, Notice, Objection
-from troth.core.terms import Audience, Membership, Terms
-from troth.core.values import parse_instant
+from troth.core.events import (
+    Attributes,
+    Choose,
+    Default,
+    Erase,
+    Event,
+    Notice,
+    Objection,
+    Regime,
+    Setting,
+)
+from troth.core.terms import Audience, Clause, Condition, Membership, Terms
+from troth.core.values import MICROSECONDS_PER_DAY as DAY
+from troth.core.values import Record, Use, parse_instant
 
 US = Audience(Membership(inside=("US",)))
 POLICY = Terms("policy", "privacy_policy", "1", 0, 0, (), US)
@@ -80,10 +92,36 @@ def test_an_erasure_is_recorded_and_with_it_the_bodies_go(make_home: Making) -> 
     ]
     receipt, erased = people.erase(home, "ann", 10, bodies=True)
     assert (receipt.position, erased) == (5, 3)
-    assert home.known()[0].member("ann") == [(5, Erase("ann", 10))]
+    assert home.known()[0].member("ann") == [(5, Erase("ann", 10, words_lost=True))]
     assert home.known()[0].member("bob") == [(2, member("bob"))]
     with home.reading() as ledger:
         assert ledger.check() == []
+
+
+def test_what_an_erased_member_refused_does_not_count_as_allowed_later(
+    make_home: Making,
+) -> None:
+    opt_out = Choose("ann", "switch", False, 5 * DAY, "member", False)
+    switch = Setting("switch", (Default(Audience(), on=True),), introduced_at=0)
+    permit = Clause("train", "permit", ("train",), ("post",), ("operator",), Condition("switch"))
+    policy = Terms("policy", "privacy_policy", "1", 0, 0, (permit,))
+    law = Regime(("US",), "opt_out")
+    ann = Attributes("ann", 1, (("jurisdiction", "US"), ("born", (1940, 12, 31))))
+    home = make_home([switch, policy, law, ann, opt_out])
+    post = Record("r", "post", created_at=3 * DAY, author="ann")
+
+    def verdict(at: int) -> tuple[str, list[str]]:
+        found = decide(post, Use("train.generative", "operator"), at, home.known()[0])
+        return found.verdict, [reason.text for party in found.parties for reason in party.reasons]
+
+    assert verdict(4 * DAY) == ("allowed", [])
+    assert verdict(6 * DAY) == ("denied", ["opted-out"])
+    people.erase(home, "ann", 9 * DAY, bodies=True)
+    home.append([ann])
+    # The choice of day 5 is forgotten: whatever day is asked about, nothing of hers is used.
+    for day in (4, 6, 9, 10):
+        assert verdict(day * DAY)[0] == "denied"
+        assert "erased" in verdict(day * DAY)[1]
 
 
 @pytest.fixture

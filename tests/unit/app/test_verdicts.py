@@ -137,71 +137,10 @@ def test_new_records_are_added(home: Home, target: str) -> None:
     assert "r701" in check(home, target)
 
 
-@pytest.mark.parametrize(
-    ("change", "why"),
-    [
-        (lambda home: home.record([{**TERMS, "version": "2"}]), "terms, settings or law changed"),
-        (lambda home: people.erase(home, "m4", None, bodies=True), "nothing was synced yet"),
-        (
-            lambda home: pq.write_table(
-                as_table([message(1, 1, at=NOW - 900 * DAY)]), home.records_path / "b.parquet"
-            ),
-            "older records came",
-        ),
-        (
-            lambda home: pq.write_table(as_table([message(1, 1)]), home.records_path / "a.parquet"),
-            "files of records changed",
-        ),
-        (lambda home: home.record([choice(one, "off") for one in range(20)]), "many members changed"),
-    ],
-)
-def test_the_whole_table_is_made_where_some_rows_are_not_enough(
-    home: Home, target: str, change: Any, why: str
-) -> None:
-    verdicts.sync(home, USE, target, at=NOW)
-    if why == "older records came":
-        change = lambda home: pq.write_table(  # noqa: E731 - another id than those that are there
-            as_table([message(1_000, 1, at=NOW - 900 * DAY)]), home.records_path / "b.parquet"
-        )
-    change(home)
-    assert verdicts.sync(home, USE, target, at=NOW).whole == why
-    check(home, target)
-
-
-def test_a_sync_that_died_is_done_again(home: Home, target: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    verdicts.sync(home, USE, target, at=NOW)
-    home.record([choice(3, "off")])
-
-    def dies(*_: object) -> None:
-        raise KeyboardInterrupt
-
-    with monkeypatch.context() as patch:
-        patch.setattr(verdicts._Run, "commit", dies)
-        with pytest.raises(KeyboardInterrupt):
-            verdicts.sync(home, USE, target, at=NOW)
-    home.record([choice(9, "off")])
-    done = verdicts.sync(home, USE, target, at=NOW)
-    assert (done.whole, done.rows) == (None, concerned(home, 3, 9))
-    check(home, target)
-
-
 def test_what_cannot_be_changed_row_by_row_is_refused(home: Home, tmp_path: Path) -> None:
     for target in (str(tmp_path / "x.parquet"), "s3://bucket/x.parquet"):
         with pytest.raises(BadInput, match="row by row"):
             verdicts.sync(home, USE, target, at=NOW)
-
-
-def test_joined_accounts_are_followed(home: Home, target: str) -> None:
-    from troth.app import identity
-
-    verdicts.sync(home, USE, target, at=NOW)
-    identity.join(home, "m7", "m8", "told by the member")
-    done = verdicts.sync(home, USE, target, at=NOW)
-    assert (done.whole, done.rows) == (None, concerned(home, 7, 8))
-    home.record([choice(7, "off")])
-    assert verdicts.sync(home, USE, target, at=NOW).rows == concerned(home, 7, 8)
-    found = check(home, target)
-    assert all(row["verdict"] == "denied" for row in found.values() if "m8" in row["judged"])
 
 
 def test_what_is_kept_is_private(home: Home, target: str) -> None:

@@ -13,6 +13,8 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from tests.support import require
@@ -91,7 +93,7 @@ YAML: dict[str, tuple[bytes, int | None, str]] = {
     "half a surrogate pair as key": (b'"\\udc00": x\n', 1, "half a surrogate pair"),
     "a tab": (b"terms: x\n\tkind: faq\n", 2, "is not YAML 1.2"),
     "an alias of nothing": (b"terms: *x\n", 1, "undefined alias"),
-    "an alias of itself": (b"terms: &x [*x]\n", 1, "nested too deeply or holds too many values"),
+    "an alias of itself": (b"terms: &x [*x]\n", 1, "nested too deeply"),
     "a list as key": (b"terms: x\n? [a]\n: b\n", 2, "expected a name as key"),
     "an open quote": (b"terms: 'x\n", None, "is not YAML 1.2"),
     "nothing": (b"", None, "holds no event"),
@@ -113,6 +115,7 @@ YAML: dict[str, tuple[bytes, int | None, str]] = {
         None,
         "too many values",
     ),
+    "a long list": (b"- a\n" * 1_000_000, 100_000, "holds too many values (more than 100,000 by here)"),
 }
 
 
@@ -395,3 +398,14 @@ def test_the_whole_program_says_so_too(here: Path) -> None:
     assert ran.status == 2
     check_error(ran, place=f"bad.yaml:{TERMS.count(chr(10)) + 2}", says="expected one of the events")
     assert len(RECORDS) == done("decide", *TRAIN, "--json").json["records"]
+
+
+def test_a_damaged_table_is_named(here: Path) -> None:
+    rows = {"id": [f"r{n}" for n in range(1000)], "category": ["post"] * 1000, "author": ["ann"] * 1000}
+    pq.write_table(pa.table(rows | {"created_at": [1_700_000_000_000_000] * 1000}), here / "whole.parquet")
+    data = bytearray((here / "whole.parquet").read_bytes())
+    data[len(data) // 3] ^= 255
+    (here / "bad.parquet").write_bytes(data)
+    refused("decide", *TRAIN, "--records", "bad.parquet", "--summary", place="bad.parquet", says="is damaged")
+    (here / "cut.parquet").write_bytes(data[: len(data) // 2])
+    refused("decide", *TRAIN, "--records", "cut.parquet", "--summary", place="cut.parquet", says="no Parquet")

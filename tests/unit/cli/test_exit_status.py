@@ -302,3 +302,24 @@ def test_an_interrupted_command_says_that_nothing_was_written(
     assert (ran.status, ran.out) == (3, "")
     assert ran.err.strip() == "troth: interrupted; what was not finished was not written"
     assert snapshot(here) == before
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("erase", "anne", "--at", AT),
+        ("object", "anne"),
+        ("withdraw", "anne", "--all"),
+        ("setting", "choose", "anne", "improve-models", "off"),
+    ],
+)
+@pytest.mark.usefixtures("here")
+def test_a_misspelt_member_is_noted(arguments: tuple[str, ...]) -> None:
+    ran = done(*arguments, "--json")
+    assert "no attributes of 'anne' are known here; recorded all the same; did you mean 'ann'?" in ran.err
+    assert ran.json
+
+
+@pytest.mark.usefixtures("here")
+def test_a_member_who_is_known_is_not_noted() -> None:
+    assert done("object", "ann").err == ""

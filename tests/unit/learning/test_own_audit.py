@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.resources
 import json
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet
@@ -22,7 +23,6 @@ from troth.core.findings import Findings
 from troth.core.marked import check_marks
 from troth.core.significance import fisher
 from troth.core.verify import read_envelope
-from troth.core.written import Json
 
 WAY = targets.Way()
 SIZE = 400
@@ -109,9 +109,9 @@ def test_marks_are_found_in_a_model_and_gone_after_unlearning(tmp_path: Path) ->
         ({"level": "low"}, "error"),
     ],
 )
-def test_numbers_that_do_not_go_together_are_noticed(change: dict[str, Json], level: str) -> None:
+def test_numbers_that_do_not_go_together_are_noticed(change: dict[str, Any], level: str) -> None:
     values = [0.01, 0.5, 0.7]
-    honest: dict[str, Json] = {
+    honest: dict[str, Any] = {
         "members": 3, "p_values": [*values], "class_p_value": fisher(values), "level": 0.05, "uniform": True,
     }  # fmt: skip
     findings = Findings("certificate")

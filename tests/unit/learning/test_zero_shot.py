@@ -34,6 +34,9 @@ class Believer:
     def estimate(self, prompt: str, texts: Sequence[str]) -> Estimate:
         return Estimate(len(texts), len(prompt))
 
+    def estimate_replies(self, prompt: str, count: int, seed: int) -> Estimate:
+        return Estimate(count, len(prompt) + seed)
+
     def close(self) -> None:
         pass
 

@@ -100,6 +100,11 @@ def model_in(world: World, name: str = "m") -> ModelFolder:
     return models.model_of(world.home, name)
 
 
+def order_of(model: ModelFolder) -> int:
+    """How many bytes the grams of a model have."""
+    return int(str(model.facts.configuration["order"]))
+
+
 def expected(
     plan: Plan, rows: Iterable[Mapping[str, Any]], order: int = 8, frozen: Frozen = NOTHING_FROZEN
 ) -> dict[tuple[int, int], Table]:
@@ -134,7 +139,7 @@ def served(model: ModelFolder, state: State | None = None) -> Table:
 def assert_is_never_having_learned(world: World, gone: Iterable[str], name: str = "m") -> None:
     """Bit for bit: every part of a finished model is what it would be, had those who left never been there."""
     model = model_in(world, name)
-    parts = expected(model.facts.the_plan(), world.retained(gone))
+    parts = expected(model.facts.the_plan(), world.retained(gone), order_of(model))
     assert {one.part: one.digest for one in model.state().serving} == {
         part: table.digest() for part, table in parts.items()
     }
@@ -145,7 +150,7 @@ def assert_serves_nothing_of(world: World, gone: Iterable[str], name: str = "m")
     with models.open_model(world.home, name) as opened:
         opened.current()
     model = model_in(world, name)
-    parts = expected(model.facts.the_plan(), world.retained(gone))
+    parts = expected(model.facts.the_plan(), world.retained(gone), order_of(model))
     assert served(model).digest() == summed(list(parts.values())).digest()
 
 

@@ -13,7 +13,7 @@ from troth.app import home as homes
 from troth.app import watch_home, watching
 from troth.cli.main import cli
 from troth.core.errors import BadInput, Conflict
-from troth.core.terms import Terms
+from troth.core.terms import Membership, Terms
 from troth.watch.contradictions import Named, contradictions
 from troth.watch.dates import dates_in, stated
 from troth.watch.kinds import kind_of
@@ -387,3 +387,49 @@ def test_a_home_watches_a_folder(tmp_path: Path) -> None:
     assert done.exit_code == 1
     assert "read, widens  Acme / Privacy Policy" in done.output
     assert "ai-training-added" in run("--home", home.path, "watch", "report").output
+
+
+def test_a_licence_that_names_messages_stands_against_a_denial_to_train_on_them() -> None:
+    agreement = named(
+        "user agreement",
+        "You grant us a sublicensable right to use content that you provide, including InMail.",
+    )
+    faq = named("faq", "Do you use my messages to train AI? No.")
+    (found,) = contradictions([agreement, faq])
+    assert found.rule == "permits-and-denies"
+    assert found.second == ("faq", "Do you use my messages to train AI? No.")
+    photos = named("faq", "We do not use your photos to train AI.")
+    assert contradictions([agreement, photos]) == []
+
+
+def test_a_setting_in_the_readers_own_words_speaks_of_a_use_without_terms() -> None:
+    policy = named("privacy policy", "We use your posts to provide the service.")
+    setting = named("setting", "Use my data for training content creation AI models.")
+    (found,) = contradictions([policy, setting])
+    assert found.rule == "practice-before-terms"
+
+
+@pytest.mark.parametrize(
+    ("text", "document", "jurisdictions"),
+    [
+        (
+            "In Brazil and India, we may use your posts to train AI.",
+            "policy-in-br-in",
+            Membership(("BR", "IN")),
+        ),
+        (
+            "Outside the EU and the UK, we may use your posts to train AI.",
+            "policy-outside-eu-gb",
+            Membership(None, ("EU", "GB")),
+        ),
+        ("We may use your posts to train AI.", "policy", None),
+    ],
+)
+def test_training_in_some_places_is_proposed_for_these(
+    text: str, document: str, jurisdictions: Membership | None
+) -> None:
+    (terms,) = watching.proposed(
+        watching.document_of(text.encode()), "policy", "privacy_policy", seen="2024-09-18"
+    )
+    assert isinstance(terms, Terms)
+    assert (terms.document, terms.audience.jurisdictions) == (document, jurisdictions)
