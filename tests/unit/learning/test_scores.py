@@ -55,7 +55,8 @@ def test_the_order_of_candidates_does_not_matter() -> None:
     losses = _losses(3)
     order = random.Random(3).sample(range(300), 300)
     moved = adjusted([losses[at] for at in order], [MARKS[at] for at in order])
-    assert moved == pytest.approx([adjusted(losses, MARKS)[at] for at in order])
+    found = adjusted(losses, MARKS)
+    assert moved == pytest.approx([found[at] for at in order])
 
 
 def test_a_loss_that_is_infinite_is_left_with_the_others() -> None:
