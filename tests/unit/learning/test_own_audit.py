@@ -25,8 +25,8 @@ from troth.core.significance import fisher
 from troth.core.verify import read_envelope
 
 WAY = targets.Way()
-SIZE = 400
-LEVEL = 1e-4
+SIZE = 200
+LEVEL = 5e-4
 """Keys are drawn anew in each run: at this level chance does not make the test fail."""
 
 
@@ -65,8 +65,8 @@ def test_marks_are_found_in_a_model_and_gone_after_unlearning(tmp_path: Path) ->
     assert found.found
     assert [row["p_value"] for row in found.tests[1:3]] == [1 / SIZE, 1 / SIZE]
     assert not audits.uniformity(home, canaries, target, ["ann", "bob"], LEVEL).uniform
-    # Cyd's mark was placed nowhere: her p-value is one like any other.
-    assert found.tests[3]["p_value"] > 1 / SIZE
+    # Cyd's mark was placed nowhere: her p-value is one like any other, the smallest one once in a while.
+    assert found.tests[3]["messages"] == 0
     target.close()
 
     home.record([{"withdraw": {"subject": "ann", "setting": "improve", "at": "2026-01-01"}}])
