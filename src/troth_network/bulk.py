@@ -123,7 +123,7 @@ def members_table(count: int, seed: int, *, joins: int | None = 24) -> pa.Table:
     """Members as they joined: subject, since (microseconds UTC), jurisdiction, tier, born, status.
 
     Args:
-        count: how many.
+        count: how many, from number ``first`` on: slices of one table can be made apart.
         seed: what makes it reproducible.
         joins: on how many different days they joined; None: each at an instant of their own.
     """
@@ -199,12 +199,11 @@ def record_batches(
     """Records in batches of BATCH rows, in Troth's record columns.
 
     Args:
-        count: how many records.
+        count: how many records, from number ``first`` on: slices of one table can be made apart.
         members: how many members write them; the first of them more than the last.
         seed: what makes it reproducible.
         body_bytes: the length of each body, at least 16; no two are equal.
         mix: categories, topics, deletions, missing times, salts.
-        first: the number of the first record; slices of one table can be made apart.
     """
     pool = _text_pool(seed, body_bytes)
     for start in range(first, first + count, BATCH):

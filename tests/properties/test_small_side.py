@@ -33,5 +33,5 @@ def check_crowds(chunk: int) -> None:
             )
             tuples += 1
     assert tuples > 5_000
-    # Else nothing was shared, and nothing of sharing was tested.
-    assert cohorts < spans * 0.8
+    # Else nothing was shared, and nothing of sharing was tested. (Near-copies share whole lives, each one span.)
+    assert cohorts < spans * 0.9

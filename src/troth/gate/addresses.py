@@ -23,6 +23,7 @@ POSTGRES: Final = ("postgresql://", "postgres://")
 
 _SCHEME: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
 _NAME: Final = re.compile(r"[^.\x00]+(\.[^.\x00]+)*")
+_FETCHED: Final = ("http", "https", "ftp", "ftps", "hf", "git", "github")
 _CONTAINER_FIRST: Final = ("abfs", "abfss", "wasb", "wasbs")
 _SECRET_OPTIONS: Final = ("password", "sslpassword", "passfile", "sslkey", "oauth_client_secret")
 
@@ -131,6 +132,13 @@ def read_address(text: str) -> Address:
         return _iceberg(text)
     if text.startswith(POSTGRES):
         return _postgres(text)
+    scheme = text.partition("://")[0].lower()
+    if scheme in _FETCHED:
+        raise BadInput(
+            "is the address of something to be fetched, not of a store",
+            place=Place(bare(text)),
+            remedy="fetch it yourself, look at it, and name the file",
+        )
     _without_credentials(text)
     return Objects(text)
 

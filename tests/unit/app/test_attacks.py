@@ -112,7 +112,7 @@ def test_a_name_with_brackets_is_that_file_and_no_other(gate: HomeGate, tmp_path
     assert verdicts(gate, folder) == {"in": "allowed"}
 
 
-@pytest.mark.parametrize("address", ["http://127.0.0.1:9/x.parquet", "s3://bucket/x.parquet", "hf://a/b", ""])
+@pytest.mark.parametrize("address", ["http://127.0.0.1:9/x.parquet", "HTTPS://127.0.0.1:9/x", "hf://a/b", ""])
 def test_nothing_is_fetched_and_nothing_is_not_the_folder_at_hand(address: str, gate: HomeGate) -> None:
     with pytest.raises(BadInput, match=r"address|got nothing"):
         gate.decide(address)
