@@ -264,7 +264,7 @@ def _cut(mail: Mail) -> bytes:
 class Arm:
     """Adapters to compare: how many shards, how many pieces in a step, the learning rate, and how it is served.
 
-    All of it was chosen on other mail of the same archive (the first of the shuffled list), for all arms alike.
+    What is tried, not what was tuned: nothing was chosen by the mail that is held out.
     """
 
     name: str
