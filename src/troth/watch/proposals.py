@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Final
 
 from troth.core.events import Default, Setting
@@ -27,6 +27,8 @@ SETTING: Final = "ai-training"
 _PURPOSES: Final = {"share": "share", "sell": "sell"}
 _RECIPIENTS: Final = {AFFILIATE: "affiliate", THIRD: "third_party"}
 _CATEGORIES: Final = {"personal": "any", "data": "any", "content": "any"}
+_OURS: Final = {"message": "private_message"}
+"""What records are called that the documents call otherwise."""
 _OUTSIDE: Final = ("outside", "except", "except in", "excluding", "other than", "apart from", "not in")
 _MAX_QUOTE: Final = 1_000
 
@@ -124,36 +126,43 @@ def _clause(practice: Practice, quote: str) -> Clause | None:
     if practice.actor == READER:
         return None
     purposes = practice.purposes if practice.action == "train" else (_PURPOSES.get(practice.action, ""),)
-    if purposes == ("",) or (practice.action != "train" and not practice.recipient):
-        return None
     forbids = not practice.affirmed
+    # "We never sell your data": to nobody.
+    known = practice.action == "train" or practice.recipient or (forbids and practice.action == "sell")
+    if purposes == ("",) or not known:
+        return None
     condition = None
     if not forbids and practice.condition:
         condition = Condition() if practice.condition == "consent" else Condition(SETTING)
     return Clause(
         "",
         "forbid" if forbids else "permit",
-        # Who promises not to train at all promises it of every kind of training.
-        ("train",) if forbids and practice.action == "train" else purposes,
+        # Who promises not to train at all promises it of every kind of training, and not to share, for any purpose.
+        (("train",) if practice.action == "train" else ("any",)) if forbids else purposes,
         _categories(practice),
-        (_recipient(practice),),
+        (_recipient(practice, forbids=forbids),),
         condition,
         practice.reaches_back,
         quote,
     )
 
 
-def _recipient(practice: Practice) -> str:
+def _recipient(practice: Practice, *, forbids: bool) -> str:
     if practice.action in _PURPOSES:
         return _RECIPIENTS.get((practice.recipient or THIRD).partition(":")[0], "third_party")
-    return _RECIPIENTS.get(practice.actor, "operator")
+    # What the service says it does not do, it does not have others do either.
+    return _RECIPIENTS.get(practice.actor, "any" if forbids else "operator")
 
 
 def _categories(practice: Practice) -> tuple[str, ...]:
     named = {
         one for one in practice.categories if one not in _CATEGORIES and one not in ("device", "children")
     }
-    return tuple(sorted(named)) or ("any",)
+    return _called(named)
+
+
+def _called(named: Iterable[str]) -> tuple[str, ...]:
+    return tuple(sorted({_OURS.get(one, one) for one in named})) or ("any",)
 
 
 def _limit(sentence: Sentence, quote: str) -> Clause | None:
@@ -171,6 +180,4 @@ def _limit(sentence: Sentence, quote: str) -> Clause | None:
     if not purposes or "if" in tokens[at:] or "train" in tokens[at:]:
         return None
     named = {w.CATEGORIES[one] for one in tokens if one in w.CATEGORIES} - set(_CATEGORIES)
-    return Clause(
-        "", "limit", tuple(sorted(purposes)), tuple(sorted(named)) or ("any",), ("any",), quote=quote
-    )
+    return Clause("", "limit", tuple(sorted(purposes)), _called(named), ("any",), quote=quote)

@@ -194,9 +194,15 @@ def _pieces(block: str) -> Iterator[tuple[str, str]]:
         yield from _chunks(block[start:])
 
 
+_ANSWERS: Final = ("no.", "yes.")
+
+
 def _ends(block: str, start: int, stop: re.Match[str]) -> bool:
     """Whether a stop ends a sentence: what follows begins one, and it is no abbreviation's."""
     following = block[stop.end()]
+    if following.isupper() and block[start : stop.start() + 1].strip().lower() in _ANSWERS:
+        # "No. We do not …": here it is no number's.
+        return True
     if stop[1][0] == "." and (
         following.islower() or _ABBREVIATION.search(block[max(start, stop.start() - 12) : stop.start() + 1])
     ):

@@ -159,7 +159,7 @@ SUBORDINATE: Final = _set(
 # --- data ---------------------------------------------------------------------------------------
 
 DATA: Final = _set(
-    "data information content contents post posts message messages photo photos image images"
+    "data information content contents post posts message messages inmail inmails photo photos image images"
     " video videos audio voice"
     " recordings recording text prompts prompt inputs input outputs output conversations"
     " conversation chats chat"

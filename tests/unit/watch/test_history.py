@@ -272,7 +272,7 @@ def test_a_policy_proposes_clauses_that_terms_add_takes(tmp_path: Path) -> None:
     assert terms.version == "2024-09-18"
     assert [(one.effect, one.purposes, one.categories, one.recipients) for one in terms.clauses] == [
         ("permit", ("train.generative",), ("post",), ("operator",)),
-        ("forbid", ("share",), ("message",), ("third_party",)),
+        ("forbid", ("any",), ("private_message",), ("third_party",)),
     ]
     assert (
         terms.clauses[0].quote == "We use your posts to train our generative AI models, unless you opt out."
@@ -289,7 +289,7 @@ def test_a_policy_proposes_clauses_that_terms_add_takes(tmp_path: Path) -> None:
             "No. We do not use your private messages to train AI.",
             "forbid",
             ("train",),
-            ("message",),
+            ("private_message",),
         ),
         ("email", "Your files are not used for training AI models.", "forbid", ("train",), ("file",)),
         (
@@ -297,7 +297,7 @@ def test_a_policy_proposes_clauses_that_terms_add_takes(tmp_path: Path) -> None:
             "We use your messages only to deliver them.",
             "limit",
             ("provide",),
-            ("message",),
+            ("private_message",),
         ),
     ],
 )
