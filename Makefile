@@ -11,7 +11,7 @@ PYTHON ?= $(shell for p in python3.11 python3 python3.12 python3.13; do \
 	$$p -c '$(IS_SUPPORTED)' 2>/dev/null && { echo $$p; exit; }; done; echo python3)
 
 # Further extras to install for the tests, such as EXTRAS=hf, and arguments for the command that a
-# target runs, such as ARGS='-m "not slow"'.
+# target runs, such as ARGS='-m "not slow and not long"'.
 EXTRAS ?=
 ARGS ?=
 
@@ -32,8 +32,8 @@ help: ## this list
 demo: $(VENV)/stamp-base ## the whole story in one go, on the reference network
 	@$(BIN)/troth demo $(ARGS)
 
-test: $(VENV)/stamp-dev $(EXTRAS:%=$(VENV)/stamp-%) ## the tests (EXTRAS=hf for torch and datasets; ARGS='-m "not slow"')
-	@$(BIN)/python -m pytest -q -n 2 --ignore=tests/acceptance --ignore=tests/spark $(ARGS)
+test: $(VENV)/stamp-dev $(EXTRAS:%=$(VENV)/stamp-%) ## the tests (EXTRAS=hf for torch and datasets; ARGS='-m "not slow and not long"')
+	@$(BIN)/python -m pytest -q -n 2 -m "not long" --ignore=tests/acceptance --ignore=tests/spark $(ARGS)
 
 lint: $(VENV)/stamp-dev ## style, types, and which part may import which
 	@$(BIN)/ruff check --quiet --output-format=concise
@@ -53,6 +53,7 @@ bench: $(VENV)/stamp-bench $(VENV)/stamp-fast $(VENV)/stamp-dev ## the benchmark
 acceptance: $(VENV)/stamp-dev $(EXTRAS:%=$(VENV)/stamp-%) ## the acceptance tests
 	@$(call exists,tests/acceptance)
 	@mkdir -p tests/acceptance/results
+	@$(BIN)/python -m pytest -q -m long --ignore=tests/acceptance --ignore=tests/spark
 	@$(BIN)/python -m pytest -q tests/acceptance tests/spark $(ARGS)
 	@$(BIN)/python -m tests.properties.coverage | tee tests/acceptance/results/$$(date -u +%F)-coverage.txt
 	@$(BIN)/python -m tests.acceptance.mutations | tee tests/acceptance/results/$$(date -u +%F)-mutations.txt

@@ -103,6 +103,7 @@ def test_a_mailing_list_as_mboxrd(intake: Intake, shared_data: Path) -> None:
     assert contents(intake) == before
 
 
+@pytest.mark.long
 def test_the_two_forms_of_one_list_agree(intake: Intake, tmp_path: Path, shared_data: Path) -> None:
     """The raw messages and somebody else's reading of them: the same senders and instants."""
     messages = shared_data / "messages"
@@ -126,7 +127,7 @@ def test_the_two_forms_of_one_list_agree(intake: Intake, tmp_path: Path, shared_
     assert titles / both > 0.99
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_a_whole_list_as_json_lines(intake: Intake, tmp_path: Path, shared_data: Path) -> None:
     mapping = tmp_path / "mapping.yaml"
     mapping.write_text(MAPPING % ("message_id", "to, cc"))

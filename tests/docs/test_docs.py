@@ -113,7 +113,7 @@ def test_the_guide_to_tables_names_every_key_of_a_mapping() -> None:
     assert described == written
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_the_excerpt_is_of_the_demo(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     shown = [

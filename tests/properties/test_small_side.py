@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.properties.crowds import crowd, judged, looked_up
-from tests.properties.worlds import SCALE
+from tests.properties.worlds import SCALE, some_long
 from troth.core.reasons import Reason
 
 CHUNKS = 8 * SCALE
@@ -13,7 +13,7 @@ CROWDS = 12
 UNKNOWN = 1 << Reason.UNKNOWN_SUBJECT
 
 
-@pytest.mark.parametrize("chunk", range(CHUNKS))
+@pytest.mark.parametrize("chunk", some_long(CHUNKS))
 def test_a_member_s_code_in_the_small_side_is_the_reference_s(chunk: int) -> None:
     check_crowds(chunk)
 

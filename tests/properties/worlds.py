@@ -12,6 +12,7 @@ from dataclasses import dataclass, fields, is_dataclass
 from typing import Any
 
 import pyarrow as pa
+import pytest
 
 from tests.oracle.gen import CATEGORIES, TOPICS, random_case
 from troth.core.cases import Case, read_case
@@ -29,6 +30,15 @@ SCALE = int(os.environ.get("TROTH_SCALE", "1"))
 """How many times the ordinary sample is drawn; `make acceptance` draws more."""
 SEED = os.environ.get("TROTH_SEED", "")
 """Another name draws other worlds."""
+
+
+def some_long(chunks: int) -> list[Any]:
+    """The chunks of a property: the first half is of every run, the others are of the acceptance tests."""
+    return [
+        pytest.param(one, marks=pytest.mark.long) if one >= (chunks + 1) // 2 else one
+        for one in range(chunks)
+    ]
+
 
 SCHEMA = pa.schema(
     [

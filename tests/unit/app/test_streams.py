@@ -118,6 +118,7 @@ main()
 """
 
 
+@pytest.mark.long
 def test_a_crash_between_ledger_and_offsets_loses_and_doubles_nothing(home: Home, address: str) -> None:
     make_topic(address, "b-choices")
     make_topic(address, "b-posts")

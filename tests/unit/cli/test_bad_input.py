@@ -231,7 +231,13 @@ def run_measured(arguments: list[str]) -> tuple[int, str, str, int]:
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    "arguments", [("import", "table"), ("subjects", "import"), ("import", "mbox")], ids=" ".join
+    "arguments",
+    [
+        ("import", "table"),
+        pytest.param(("subjects", "import"), marks=pytest.mark.long),
+        pytest.param(("import", "mbox"), marks=pytest.mark.long),
+    ],
+    ids=" ".join,
 )
 def test_a_line_of_two_gigabytes_needs_little_memory(here: Path, arguments: tuple[str, ...]) -> None:
     name = "large.mbox" if arguments[-1] == "mbox" else "large.jsonl"

@@ -243,7 +243,7 @@ def test_after_a_kill_all_is_as_before_or_as_after(
     check_blows(name, forks, loaded, tmp_path, 3)
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.parametrize("name", CASES)
 def test_after_many_kills_all_is_as_before_or_as_after(
     name: str, forks: ForkServerContext, loaded: Path, tmp_path: Path

@@ -58,7 +58,9 @@ def test_every_single_byte_of_the_manifest_counts(release: Path) -> None:
     assert verify_release(release, TRUSTED).ok
 
 
-@pytest.mark.parametrize("name", ["leaves.bin", "README.txt", "keys/operator.pub"])
+@pytest.mark.parametrize(
+    "name", ["leaves.bin", pytest.param("README.txt", marks=pytest.mark.long), "keys/operator.pub"]
+)
 def test_every_single_byte_of_the_small_files_counts(name: str, release: Path) -> None:
     file = release / name
     whole = file.read_bytes()
