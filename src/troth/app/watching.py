@@ -105,6 +105,11 @@ class Life:
     moments: tuple[Moment, ...]
 
     @property
+    def title(self) -> str:
+        """What people call it: the service, where one is known, and the document."""
+        return " / ".join(filter(None, (self.service, self.terms_type)))
+
+    @property
     def latest(self) -> Version | None:
         """What it says now."""
         return next((one.version for one in reversed(self.moments) if one.version is not None), None)

@@ -307,7 +307,7 @@ def _clean(text: str) -> str:
 
 
 def _print_life(one: Life, all_: bool) -> None:
-    click.echo(click.style(f"{one.service} / {one.terms_type}", bold=True))
+    click.echo(click.style(one.title, bold=True))
     for moment in one.moments:
         click.echo(f"\n{moment.seen[:10]}  {moment.kind}  {moment.name}")
         if moment.reading is not None:

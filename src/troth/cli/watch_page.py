@@ -27,7 +27,7 @@ def diff_page(before: str, after: str, reading: Reading) -> str:
 
 def life_page(lives: list[Life], opposed: list[Contradiction]) -> str:
     """The page of documents' lives."""
-    title = ", ".join(f"{one.service} / {one.terms_type}" for one in lives) or "nothing is watched"
+    title = ", ".join(one.title for one in lives) or "nothing is watched"
     return _render(title=title, lives=lives, readings=[], opposed=opposed)
 
 

@@ -433,3 +433,14 @@ def test_training_in_some_places_is_proposed_for_these(
     )
     assert isinstance(terms, Terms)
     assert (terms.document, terms.audience.jurisdictions) == (document, jurisdictions)
+
+
+def test_a_folder_without_a_service_is_called_by_its_document(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    folder = Path("terms of use")
+    folder.mkdir()
+    (folder / "2024-01-01.md").write_text("We keep your posts.\n")
+    shown = run("watch", "report", folder).stdout
+    assert shown.splitlines()[0] == "terms of use"
