@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 from xml.sax.saxutils import escape
 
-_WIDE, _HIGH, _STEP, _ROW = 250, 46, 330, 74
+_WIDE, _HIGH, _STEP, _ROW = 300, 46, 380, 74
 _COLOURS = {"cleared": "#2f7d4f", "recalled": "#b3541e", "given": "#3b5b8c"}
 _FONT = "font-family='system-ui, sans-serif'"
 

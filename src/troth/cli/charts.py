@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 import click
 
@@ -57,7 +58,11 @@ def svg_bars(title: str, bars: Mapping[str, int]) -> str:
     chart = base.mark_bar(color="#3a7ca5") + base.mark_text(
         align="left", dx=4, color="#888", fontSize=12
     ).encode(text=alt.Text("records:Q", format=",d"))
-    chart = chart.properties(width=430, height=alt.Step(24), description=title, background="transparent")
+    # Browsers draw labels wider than they were measured here, and would cut them off at the left.
+    room: Any = {"left": 40, "right": 24, "top": 5, "bottom": 5}
+    chart = chart.properties(
+        width=430, height=alt.Step(24), description=title, background="transparent", padding=room
+    )
     chart = chart.configure_axis(
         labelColor="#888", labelFontSize=13, gridColor="#8883", domainColor="#888", tickColor="#888"
     )
